@@ -1,0 +1,35 @@
+import type { RoomEvent } from '../event.ts'
+import { checkBan } from './member-ban.ts'
+import { checkInvite } from './member-invite.ts'
+import { checkJoin } from './member-join.ts'
+import { checkKnock } from './member-knock.ts'
+import { checkLeave } from './member-leave.ts'
+import type { AuthState, Refusal } from './state.ts'
+
+/** A member event that has a state key. */
+export type MemberEvent = RoomEvent & { readonly stateKey: string }
+
+/** `m.room.member`, authorization rule 5 (4 in versions 6–11). */
+export function checkMember(event: RoomEvent, state: AuthState): Refusal {
+  // 5.1
+  if (!hasStateKey(event)) return 'a member event without a state key'
+  if (!Object.hasOwn(event.content, 'membership')) return 'a member event without a membership'
+  switch (event.content.membership) {
+    case 'join':
+      return checkJoin(event, state)
+    case 'invite':
+      return checkInvite(event, state)
+    case 'leave':
+      return checkLeave(event, state)
+    case 'ban':
+      return checkBan(event, state)
+    case 'knock':
+      if (event.version.knocking) return checkKnock(event, state)
+  }
+  // 5.6 (5.8 from version 8)
+  return 'the membership is not known'
+}
+
+function hasStateKey(event: RoomEvent): event is MemberEvent {
+  return event.stateKey !== undefined
+}

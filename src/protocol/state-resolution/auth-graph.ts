@@ -1,0 +1,83 @@
+/** The auth events of an event, as row ids; each lower than the event's own. */
+export type AuthEdges = (eventNid: number) => ArrayLike<number>
+
+/**
+ * A part of a room's auth graph in packed arrays. Events have small indices here, in ascending order of row id, so
+ * that every edge points to a lower index and one pass over the indices is a walk of the whole graph.
+ */
+export interface AuthGraph {
+  /** The row id at each index, ascending. */
+  readonly nids: Float64Array
+  /** The edges of index `i` are `targets[starts[i]]` up to `targets[starts[i + 1] - 1]`, as indices. */
+  readonly starts: Int32Array
+  readonly targets: Int32Array
+  /** The index of an event, undefined for one outside the graph. */
+  readonly indexOf: ReadonlyMap<number, number>
+}
+
+/**
+ * Everything that can be reached from these events along auth edges, themselves included. Events below `floor`, and
+ * edges to them, are left out.
+ */
+export function buildAuthGraph(roots: Iterable<number>, edges: AuthEdges, floor = -Infinity): AuthGraph {
+  const found = new Set<number>()
+  for (const root of roots) if (root >= floor) found.add(root)
+  let edgeCount = 0
+  // A Set visits what is added during the loop: it is its own queue.
+  for (const nid of found) {
+    const list = edges(nid)
+    for (let i = 0; i < list.length; i++) {
+      const target = list[i] as number
+      if (target >= floor) {
+        found.add(target)
+        edgeCount++
+      }
+    }
+  }
+  const nids = Float64Array.from(found).sort()
+  const indexOf = new Map<number, number>()
+  for (let i = 0; i < nids.length; i++) indexOf.set(nids[i] as number, i)
+  const starts = new Int32Array(nids.length + 1)
+  const targets = new Int32Array(edgeCount)
+  let end = 0
+  for (let i = 0; i < nids.length; i++) {
+    const nid = nids[i] as number
+    const list = edges(nid)
+    for (let j = 0; j < list.length; j++) {
+      const target = list[j] as number
+      if (target < floor) continue
+      if (target >= nid) throw new RangeError(`auth edge from ${nid} to ${target} does not descend`)
+      targets[end++] = indexOf.get(target) as number
+    }
+    starts[i + 1] = end
+  }
+  return { nids, starts, targets, indexOf }
+}
+
+/**
+ * Hands bits down the auth edges: afterwards the bits of an event are the union of those given to it and of all bits
+ * of the events that name it, directly or not.
+ */
+export function sweepDown(graph: AuthGraph, bits: Int32Array): void {
+  const { starts, targets } = graph
+  for (let i = bits.length - 1; i >= 0; i--) {
+    const own = bits[i] as number
+    if (own === 0) continue
+    const end = starts[i + 1] as number
+    for (let j = starts[i] as number; j < end; j++) {
+      const target = targets[j] as number
+      bits[target] = (bits[target] as number) | own
+    }
+  }
+}
+
+/** Hands bits up the auth edges: the union of those given to an event and those of all that it names, directly or not. */
+export function sweepUp(graph: AuthGraph, bits: Int32Array): void {
+  const { starts, targets } = graph
+  for (let i = 0; i < bits.length; i++) {
+    let own = bits[i] as number
+    const end = starts[i + 1] as number
+    for (let j = starts[i] as number; j < end; j++) own |= bits[targets[j] as number] as number
+    bits[i] = own
+  }
+}

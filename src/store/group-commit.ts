@@ -1,0 +1,291 @@
+import type { Clock } from '../util/ports.ts'
+import type { Conn, Lock, Tx } from './database.ts'
+import { unavailable } from './errors.ts'
+import type { Statement, Values } from './statement.ts'
+
+/** The one writing connection of an engine, as the queue drives it. */
+export interface BatchDriver {
+  /** where the statements of writes run */
+  readonly conn: Conn
+  readonly writerNid: number
+  /** the position that this writer committed last */
+  readonly position: number
+  begin(locks: readonly Lock[]): Promise<void>
+  savepoint(): Promise<void>
+  release(): Promise<void>
+  /** back to the last savepoint, which is gone afterwards */
+  rollbackToSavepoint(): Promise<void>
+  /** COMMIT together with the writer's position; returns when it is committed, rejects when it is not */
+  commit(position: number): Promise<void>
+  /** ends the transaction whatever its state; never rejects */
+  rollback(): Promise<void>
+  /** false once the engine has thrown the whole transaction away */
+  isOpen(): boolean
+  /** true for a failure that the next try may not meet (deadlock, lost connection) */
+  isTransient(error: unknown): boolean
+}
+
+/** What the queue calls. */
+export interface GroupCommitOptions {
+  readonly driver: BatchDriver
+  readonly clock: Clock
+  /** called right after COMMIT; resolves when that commit is durable */
+  readonly durable: () => Promise<void>
+  /** resolves when all that was committed before is durable */
+  readonly settled: () => Promise<void>
+  /** after the sync of a batch that moved the position */
+  readonly onCommitted: (writerNid: number, position: number) => void
+  /** an effect threw: a fault in the program, the write itself is done */
+  readonly onFault: (error: unknown) => void
+}
+
+interface Write {
+  readonly fn: (tx: Tx) => Promise<unknown>
+  readonly locks: readonly Lock[]
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+  tries: number
+}
+
+interface Done {
+  readonly write: Write
+  readonly value: unknown
+  readonly error: unknown
+  readonly tx: WriteTx | undefined
+}
+
+const mostWrites = 256
+const longestBatchMs = 12
+const mostTries = 5
+const longestWriteMs = 60_000
+
+/** Thrown inside to leave a batch of which nothing remains. */
+class Lost extends Error {}
+
+/**
+ * Groups the writes of one tick into one transaction: each is a savepoint, all are committed and synced together, and no
+ * promise is settled before that. One batch is in flight; the sync of one overlaps with the next.
+ */
+export class GroupCommit {
+  readonly #options: GroupCommitOptions
+  readonly #queue: Write[] = []
+  #isRunning = false
+  #isClosed = false
+  #idle: (() => void)[] = []
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options
+  }
+
+  /** Queues a write: see `Database.write`. */
+  write<T>(fn: (tx: Tx) => Promise<T>, locks: readonly Lock[]): Promise<T> {
+    if (this.#isClosed) return Promise.reject(unavailable(new Error('the database is closed')))
+    return new Promise<unknown>((resolve, reject) => {
+      this.#queue.push({ fn, locks, resolve, reject, tries: 0 })
+      if (!this.#isRunning) void this.#drain()
+    }) as Promise<T>
+  }
+
+  /** Refuses new writes and resolves when those queued are settled. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    if (this.#isRunning) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    await this.#options.settled()
+  }
+
+  async #drain(): Promise<void> {
+    this.#isRunning = true
+    await nextTurn()
+    while (this.#queue.length > 0) {
+      await this.#runBatch(this.#take())
+      if (this.#queue.length > 0) await nextTurn()
+    }
+    this.#isRunning = false
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  // a write that was in a lost batch runs alone, so that it cannot lose its neighbours again
+  #take(): Write[] {
+    let count = 0
+    while (count < mostWrites && count < this.#queue.length && this.#queue[count]?.tries === 0) count++
+    return this.#queue.splice(0, Math.max(1, count))
+  }
+
+  async #runBatch(batch: Write[]): Promise<void> {
+    const { driver } = this.#options
+    const done: Done[] = []
+    let position = driver.position
+    try {
+      await driver.begin(batch.length === 1 ? (batch[0] as Write).locks : batch.flatMap(({ locks }) => locks))
+      position = await this.#runWrites(batch, done)
+      await driver.commit(position)
+    } catch (error) {
+      await driver.rollback()
+      return this.#lose(batch, error instanceof Lost ? error.cause : error)
+    }
+    for (const { tx } of done) this.#runEffects(tx?.memory)
+    void this.#settle(done, position)
+  }
+
+  async #runWrites(batch: Write[], done: Done[]): Promise<number> {
+    const { driver, clock } = this.#options
+    const isAlone = batch.length === 1
+    const endMs = clock.monotonic() + longestBatchMs
+    let position = driver.position
+    for (const [i, write] of batch.entries()) {
+      if (i > 0 && clock.monotonic() > endMs) {
+        this.#queue.unshift(...batch.splice(i))
+        break
+      }
+      const tx = new WriteTx(driver, position)
+      try {
+        if (!isAlone) await driver.savepoint()
+        const value = await this.#limit(write.fn(tx))
+        tx.finish()
+        if (!isAlone) await driver.release()
+        position = tx.position
+        done.push({ write, value, error: undefined, tx })
+      } catch (error) {
+        tx.abandon()
+        const cause = tx.failure ?? error
+        if (!driver.isOpen() || driver.isTransient(cause)) throw new Lost('the batch is gone', { cause })
+        if (isAlone) {
+          await driver.rollback()
+          await driver.begin([])
+        } else await driver.rollbackToSavepoint()
+        done.push({ write, value: undefined, error, tx: undefined })
+      }
+    }
+    return position
+  }
+
+  // the queue must not wait for ever for a write that waits for the queue
+  #limit<T>(promise: Promise<T>): Promise<T> {
+    let cancel = () => {}
+    const late = new Promise<never>((_, reject) => {
+      cancel = this.#options.clock.setTimer(longestWriteMs, () => reject(new Error('a write did not end: is one inside another?')))
+    })
+    return Promise.race([promise, late]).finally(() => cancel())
+  }
+
+  async #lose(batch: Write[], error: unknown): Promise<void> {
+    const { driver, clock, settled } = this.#options
+    const isTransient = driver.isTransient(error)
+    const again: Write[] = []
+    for (const write of batch) {
+      write.tries++
+      if (write.tries >= mostTries || (batch.length === 1 && !isTransient)) {
+        const reason = isTransient ? unavailable(error) : error
+        void settled().then(() => write.reject(reason))
+      } else again.push(write)
+    }
+    this.#queue.unshift(...again)
+    if (isTransient && again.length > 0) await clock.sleep(10 * 2 ** (again[0]?.tries ?? 1))
+  }
+
+  async #settle(done: Done[], position: number): Promise<void> {
+    const { driver, durable, onCommitted, onFault } = this.#options
+    const hasMoved = done.some(({ tx }) => tx?.hasMoved)
+    const { writerNid } = driver
+    await durable()
+    for (const { write, value, error, tx } of done) {
+      if (tx) write.resolve(value)
+      else write.reject(error)
+    }
+    for (const { tx } of done) this.#runEffects(tx?.effects)
+    try {
+      if (hasMoved) onCommitted(writerNid, position)
+    } catch (error) {
+      onFault(error)
+    }
+  }
+
+  #runEffects(effects: readonly (() => void)[] = []): void {
+    for (const effect of effects) {
+      try {
+        effect()
+      } catch (error) {
+        this.#options.onFault(error)
+      }
+    }
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+class WriteTx implements Tx {
+  readonly writes = true
+  readonly memory: (() => void)[] = []
+  readonly effects: (() => void)[] = []
+  readonly engine
+  readonly #driver: BatchDriver
+  readonly #first: number
+  position: number
+  failure: unknown
+  #isOver = false
+
+  constructor(driver: BatchDriver, position: number) {
+    this.#driver = driver
+    this.engine = driver.conn.engine
+    this.position = position
+    this.#first = position
+  }
+
+  get writerNid(): number {
+    return this.#driver.writerNid
+  }
+
+  get hasMoved(): boolean {
+    return this.position > this.#first
+  }
+
+  nextPosition(): number {
+    this.#check()
+    return ++this.position
+  }
+
+  onCommit(fn: () => void): void {
+    this.memory.push(fn)
+  }
+
+  afterCommit(fn: () => void): void {
+    this.effects.push(fn)
+  }
+
+  async all(statement: Statement, values: Values): Promise<unknown[]> {
+    this.#check()
+    try {
+      return await this.#driver.conn.all(statement, values)
+    } catch (error) {
+      throw (this.failure ??= error)
+    }
+  }
+
+  async run(statement: Statement, values: Values): Promise<number> {
+    this.#check()
+    try {
+      return await this.#driver.conn.run(statement, values)
+    } catch (error) {
+      throw (this.failure ??= error)
+    }
+  }
+
+  /** The function returned: nothing may follow, and a failure that it swallowed still counts. */
+  finish(): void {
+    this.#isOver = true
+    if (this.failure !== undefined) throw this.failure
+  }
+
+  abandon(): void {
+    this.#isOver = true
+  }
+
+  // one engine refuses what follows a failed statement, the other would not: here neither does
+  #check(): void {
+    if (this.#isOver) throw new Error('this write is over')
+    if (this.failure !== undefined) throw this.failure
+    if (!this.#driver.isOpen()) throw new Error('this transaction is gone')
+  }
+}

@@ -1,0 +1,91 @@
+import Sqlite from 'better-sqlite3'
+import type { Conn } from './database.ts'
+import { StatementError, UniqueViolation, driverCode, unavailable } from './errors.ts'
+import { bind } from './statement.ts'
+import type { Decode, Statement, Values } from './statement.ts'
+
+interface Prepared {
+  readonly native: Sqlite.Statement<unknown[], unknown[]>
+  readonly decode: Decode | undefined
+}
+
+const cannotNow = /^SQLITE_(FULL|READONLY|IOERR|BUSY|LOCKED|CANTOPEN|NOMEM)/
+
+/** The error that callers get for a failure of SQLite. */
+export function sqliteError(statement: string, cause: unknown): Error {
+  const code = driverCode(cause)
+  if (code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY' || code === 'SQLITE_CONSTRAINT_ROWID') {
+    return new UniqueViolation(statement, { cause })
+  }
+  if (cannotNow.test(code)) return unavailable(cause)
+  if (!code.startsWith('SQLITE_') && cause instanceof Error) return cause
+  return new StatementError(statement, code, { cause })
+}
+
+/** One SQLite connection, with what it has prepared. */
+export class SqliteConn implements Conn {
+  readonly engine = 'sqlite'
+  readonly native: Sqlite.Database
+  readonly #prepared: (Prepared | undefined)[] = []
+
+  constructor(native: Sqlite.Database) {
+    this.native = native
+  }
+
+  all(statement: Statement, values: Values): Promise<unknown[]> {
+    try {
+      return Promise.resolve(this.allSync(statement, values))
+    } catch (error) {
+      return Promise.reject(sqliteError(statement.name, error))
+    }
+  }
+
+  run(statement: Statement, values: Values): Promise<number> {
+    try {
+      return Promise.resolve(this.runSync(statement, values))
+    } catch (error) {
+      return Promise.reject(sqliteError(statement.name, error))
+    }
+  }
+
+  /** As `all`, at once, with SQLite's own errors. */
+  allSync(statement: Statement, values: Values): unknown[] {
+    const { native, decode } = this.#prepared[statement.id] ?? this.#prepare(statement)
+    const rows: unknown[] = native.all(...bind('sqlite', statement.compile('sqlite'), values))
+    if (decode) for (let i = 0; i < rows.length; i++) rows[i] = decode(rows[i] as unknown[])
+    return rows
+  }
+
+  /** As `run`, at once, with SQLite's own errors. */
+  runSync(statement: Statement, values: Values): number {
+    const { native } = this.#prepared[statement.id] ?? this.#prepare(statement)
+    return native.run(...bind('sqlite', statement.compile('sqlite'), values)).changes
+  }
+
+  #prepare(statement: Statement): Prepared {
+    const { sql, decode, decoder } = statement.compile('sqlite')
+    const native = this.native.prepare<unknown[], unknown[]>(sql)
+    if (native.reader) native.raw(true)
+    const made = { native, decode: decode ?? decoder?.(native.columns().map(({ name }) => name)) }
+    this.#prepared[statement.id] = made
+    return made
+  }
+}
+
+/** Opens a connection with the settings that every one must have. Readers cannot write. */
+export function openSqliteConn(path: string, role: 'writer' | 'reader'): SqliteConn {
+  const native = new Sqlite(path, { fileMustExist: role === 'reader' })
+  if (role === 'writer') native.pragma('journal_mode = WAL')
+  native.pragma('synchronous = NORMAL')
+  native.pragma('wal_autocheckpoint = 0')
+  native.pragma(`busy_timeout = ${role === 'writer' ? 0 : 1000}`)
+  native.pragma('case_sensitive_like = ON')
+  native.pragma('foreign_keys = ON')
+  native.pragma('temp_store = MEMORY')
+  if (role === 'reader') native.pragma('query_only = ON')
+  else {
+    native.pragma('secure_delete = FAST')
+    native.pragma(`journal_size_limit = ${16 * 2 ** 20}`)
+  }
+  return new SqliteConn(native)
+}

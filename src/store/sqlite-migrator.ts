@@ -1,0 +1,41 @@
+import { renderTable } from '../../schema/render.ts'
+import { schema_migrations } from '../../schema/tables/streams.ts'
+import type { Migrator } from './migrate.ts'
+import type { SqliteConn } from './sqlite-conn.ts'
+
+/** Migrations on the writing connection; the lock beside the file keeps other processes away. */
+export function sqliteMigrator({ native }: SqliteConn): Migrator {
+  const transaction = (fn: () => void) => {
+    native.exec('begin immediate')
+    try {
+      fn()
+      native.exec('commit')
+    } catch (error) {
+      if (native.inTransaction) native.exec('rollback')
+      throw error
+    }
+  }
+  return {
+    engine: 'sqlite',
+    locked(fn) {
+      native.exec(renderTable('sqlite', schema_migrations).replace('create table', 'create table if not exists'))
+      return fn()
+    },
+    async applied() {
+      return native.prepare<[], { version: number; step: number }>('select version, step from schema_migrations').all()
+    },
+    async apply(statements, record, failpoint) {
+      transaction(() => {
+        for (const [i, statement] of statements.entries()) {
+          failpoint(`statement ${i}`)
+          native.exec(statement)
+        }
+        failpoint('record')
+        native
+          .prepare('insert into schema_migrations (version, step, name, applied_ts) values (?, ?, ?, ?)')
+          .run(record.version, record.step, record.name, record.applied_ts)
+        failpoint('commit')
+      })
+    },
+  }
+}

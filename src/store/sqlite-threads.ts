@@ -1,0 +1,97 @@
+import { Worker } from 'node:worker_threads'
+
+/** What a sync of the log tells. */
+export interface Synced {
+  /** size of the log */
+  readonly bytes: number
+}
+
+/** Something that can sync the log: each call begins a new sync, one at a time. */
+export interface LogSync {
+  sync(): Promise<Synced>
+  close(): Promise<void>
+}
+
+/** Work on the database file outside the event loop. */
+export interface Checkpointer {
+  /** Moves frames from the log into the database: `busy` when it could not finish, `log` frames in the log. */
+  checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): Promise<{ busy: boolean; log: number; checkpointed: number }>
+  /** Writes the whole database anew; fails with SQLITE_BUSY while somebody writes. */
+  vacuum(): Promise<void>
+  close(): Promise<void>
+}
+
+/** A failure in a thread, with SQLite's code. */
+export class ThreadFailure extends Error {
+  override name = 'ThreadFailure'
+  readonly code: string
+  constructor(message: string, code: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+interface Answer {
+  readonly failure?: string
+  readonly code?: string
+}
+
+/** A thread that answers each message with one message, in order. */
+class Thread<A extends Answer> {
+  readonly #worker: Worker
+  readonly #waiting: { resolve: (answer: A) => void; reject: (error: Error) => void }[] = []
+
+  constructor(file: string, path: string) {
+    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: { path } })
+    this.#worker.unref()
+    this.#worker.on('message', (answer: A) => {
+      const next = this.#waiting.shift()
+      if (answer.failure === undefined) next?.resolve(answer)
+      else next?.reject(new ThreadFailure(answer.failure, answer.code ?? ''))
+    })
+    this.#worker.on('error', (error) => this.#fail(error))
+    this.#worker.on('exit', () => this.#fail(new Error('the thread ended')))
+  }
+
+  ask(message: object): Promise<A> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      this.#worker.ref()
+      this.#worker.postMessage(message)
+    }).finally(() => {
+      if (this.#waiting.length === 0) this.#worker.unref()
+    }) as Promise<A>
+  }
+
+  async terminate(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(error)
+  }
+}
+
+/** The thread that syncs the log at `path` (the `-wal` file). */
+export function openLogSync(path: string): LogSync {
+  const thread = new Thread<Synced & Answer>('./wal-sync.mjs', path)
+  return { sync: () => thread.ask({}), close: () => thread.terminate() }
+}
+
+/** The thread that checkpoints the database at `path`. */
+export function openCheckpointer(path: string): Checkpointer {
+  const thread = new Thread<Answer & { busy: number; log: number; checkpointed: number }>('./checkpoint.mjs', path)
+  return {
+    async checkpoint(mode) {
+      const { busy, log, checkpointed } = await thread.ask({ task: mode })
+      return { busy: busy !== 0, log, checkpointed }
+    },
+    async vacuum() {
+      await thread.ask({ task: 'VACUUM' })
+    },
+    async close() {
+      await thread.ask({ task: 'close' })
+      await thread.terminate()
+    },
+  }
+}

@@ -1,0 +1,160 @@
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { CommitListener, Conn, Database, Lock, StreamVector, Tx } from './database.ts'
+import { Durability } from './durability.ts'
+import { GroupCommit } from './group-commit.ts'
+import { migrate } from './migrate.ts'
+import { openSqliteConn } from './sqlite-conn.ts'
+import type { SqliteConn } from './sqlite-conn.ts'
+import { SqliteDriver } from './sqlite-driver.ts'
+import { lockSqliteFile } from './sqlite-lease.ts'
+import { Checkpoints } from './sqlite-checkpoints.ts'
+import { openCheckpointer, openLogSync } from './sqlite-threads.ts'
+import type { LogSync } from './sqlite-threads.ts'
+import { sqliteMigrator } from './sqlite-migrator.ts'
+import { migrationOptions } from './store-options.ts'
+import type { StoreOptions } from './store-options.ts'
+import { listPositions } from './writer-rows.ts'
+
+/** Options of SQLite. */
+export interface SqliteOptions extends StoreOptions {
+  /** path of the file, made when missing */
+  readonly path: string
+  /** stands in for the thread that syncs the log, in tests */
+  readonly logSync?: LogSync
+}
+
+/** Opens an SQLite database. Throws when another process uses it, or its schema is newer than this program. */
+export async function openSqlite(options: SqliteOptions): Promise<Database> {
+  const { path, clock } = options
+  mkdirSync(dirname(path), { recursive: true })
+  const unlock = lockSqliteFile(path)
+  const opened: SqliteConn[] = []
+  try {
+    const writer = openSqliteConn(path, 'writer')
+    opened.push(writer)
+    await migrate(sqliteMigrator(writer), migrationOptions(options, 'sqlite'))
+    const driver = new SqliteDriver(writer, clock)
+    await driver.open(options.name ?? 'lethe')
+    syncFolder(dirname(path))
+    const database = new SqliteDatabase(options, driver, unlock)
+    await database.start()
+    return database
+  } catch (error) {
+    for (const { native } of opened) native.close()
+    unlock()
+    throw error
+  }
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r')
+  fsyncSync(folder)
+  closeSync(folder)
+}
+
+class SqliteDatabase implements Database {
+  readonly engine = 'sqlite'
+  readonly writerNid = 1
+  readonly #path: string
+  readonly #driver: SqliteDriver
+  readonly #unlock: () => void
+  readonly #reader: SqliteConn
+  readonly #snapshots: SqliteConn[] = []
+  readonly #log: LogSync
+  readonly #durability: Durability
+  readonly #checkpoints: Checkpoints
+  readonly #commits: GroupCommit
+  readonly #listeners = new Set<CommitListener>()
+  #durablePosition: number
+
+  constructor(options: SqliteOptions, driver: SqliteDriver, unlock: () => void) {
+    const { path, clock, onFatal, onFault, waitsForSync = true } = options
+    this.#path = path
+    this.#driver = driver
+    this.#unlock = unlock
+    this.#durablePosition = driver.position
+    this.#reader = openSqliteConn(path, 'reader')
+    this.#log = options.logSync ?? openLogSync(`${path}-wal`)
+    this.#checkpoints = new Checkpoints(openCheckpointer(path), clock, onFault)
+    this.#durability = new Durability({
+      log: this.#log,
+      waits: waitsForSync,
+      onSynced: ({ bytes }) => this.#checkpoints.synced(bytes),
+      onFatal,
+    })
+    this.#commits = new GroupCommit({
+      driver,
+      clock,
+      durable: () => this.#committed(),
+      settled: () => this.#durability.durable(),
+      onCommitted: (writerNid, position) => this.#announce(writerNid, position),
+      onFault,
+    })
+  }
+
+  /** What a killed process had committed and not synced can be read: it is synced before anything is served. */
+  async start(): Promise<void> {
+    await this.#committed()
+  }
+
+  read<T>(fn: (conn: Conn) => Promise<T>): Promise<T> {
+    return fn(this.#reader)
+  }
+
+  async snapshot<T>(fn: (conn: Conn) => Promise<T>): Promise<T> {
+    const conn = this.#snapshots.pop() ?? openSqliteConn(this.#path, 'reader')
+    try {
+      conn.native.exec('begin')
+      const result = await fn(conn)
+      conn.native.exec('commit')
+      return result
+    } finally {
+      if (conn.native.inTransaction) conn.native.exec('rollback')
+      if (this.#snapshots.length < 4) this.#snapshots.push(conn)
+      else conn.native.close()
+    }
+  }
+
+  write<T>(fn: (tx: Tx) => Promise<T>, options: { readonly locks?: readonly Lock[] } = {}): Promise<T> {
+    return this.#commits.write(fn, options.locks ?? [])
+  }
+
+  durable(): Promise<void> {
+    return this.#durability.durable()
+  }
+
+  async streamVector(conn: Conn): Promise<StreamVector> {
+    // first what is durable, then what `conn` can see: the smaller of the two is both
+    const durable = this.#durablePosition
+    const rows = await listPositions(conn)
+    return new Map(rows.map(({ writer_nid, position }) => [writer_nid, writer_nid === 1 ? Math.min(position, durable) : position]))
+  }
+
+  onCommitted(listener: CommitListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async rewrite(): Promise<void> {
+    await this.#checkpoints.rewrite()
+  }
+
+  async close(): Promise<void> {
+    await this.#commits.close()
+    await this.#checkpoints.close()
+    await this.#log.close()
+    for (const { native } of [...this.#snapshots.splice(0), this.#reader, this.#driver.conn]) native.close()
+    this.#unlock()
+  }
+
+  async #committed(): Promise<void> {
+    const { position } = this.#driver
+    await this.#durability.durable(this.#durability.committed())
+    this.#durablePosition = Math.max(this.#durablePosition, position)
+  }
+
+  #announce(writerNid: number, position: number): void {
+    for (const listener of this.#listeners) listener(writerNid, position)
+  }
+}

@@ -1,0 +1,41 @@
+import { randomBytes, randomInt } from 'node:crypto'
+import type { Clock, Random } from './ports.ts'
+
+// setTimeout takes at most 2^31 - 1 ms and fires at once above it
+const longestTimerMs = 2 ** 31 - 1
+
+function setTimer(ms: number, fn: () => void): () => void {
+  let handle: NodeJS.Timeout
+  const arm = (left: number) => {
+    const step = Math.min(left, longestTimerMs)
+    handle = setTimeout(() => (left > step ? arm(left - step) : fn()), step)
+    handle.unref()
+  }
+  arm(Math.max(0, ms))
+  return () => clearTimeout(handle)
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason as Error)
+    const abort = () => {
+      cancel()
+      reject(signal?.reason as Error)
+    }
+    const cancel = setTimer(ms, () => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    })
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}
+
+/** The machine's own time. */
+export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now(), sleep, setTimer }
+
+/** The platform's generator. */
+export const systemRandom: Random = {
+  bytes: (length) => randomBytes(length),
+  token: (length) => randomBytes(length).toString('base64url'),
+  integer: (max) => randomInt(max),
+}
