@@ -37,6 +37,10 @@ export const destinations = table(
     retry_ts: int().default(0),
     interval_ms: int().default(0),
     last_ok_ts: int().null(),
+    /** The process that sends to it, and until when; the fence grows with every new holder. */
+    lease_writer: int().null(),
+    lease_until_ts: int().default(0),
+    fence: int().default(0),
   },
   { primary: ['server_nid'] },
   {
@@ -113,6 +117,8 @@ export const outbound_transactions = table(
     marks: json(),
     /** Event nids inside, so that an erasure finds and rebuilds it. */
     event_nids: json(),
+    /** The epoch of erasures when it was built: after another erasure it is compared with what may be sent now. */
+    epoch: int(),
     created_ts: int(),
   },
   { primary: ['server_nid'] },

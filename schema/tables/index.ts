@@ -4,7 +4,7 @@ import { server_keys, destinations, outbound_rooms, outbound_edus, outbound_tran
 import { media, media_blobs, thumbnails, media_fetches } from './media.ts'
 import { rooms, current_state, memberships, room_summaries, servers, room_hosts, room_aliases, receipts, room_receipt_positions, notify_counts, user_notifications } from './rooms.ts'
 import { writers, epochs, schema_migrations } from './streams.ts'
-import { users, accounts, tombstones, profiles, devices, access_tokens, refresh_tokens, uia_sessions, registration_tokens, filters, account_data, push_rules, transactions, audit } from './users.ts'
+import { users, accounts, tombstones, profiles, devices, access_tokens, refresh_tokens, short_tokens, uia_sessions, registration_tokens, filters, account_data, push_rules, transactions, audit } from './users.ts'
 import type { AnyTable } from '../kit.ts'
 
 /** Every table of the database, in the order in which they are created. */
@@ -60,6 +60,7 @@ export const tables: readonly AnyTable[] = [
   devices,
   access_tokens,
   refresh_tokens,
+  short_tokens,
   uia_sessions,
   registration_tokens,
   filters,

@@ -146,6 +146,8 @@ export const room_hosts = table(
     server_nid: int(),
     /** Has a joined member now. */
     joined: bool(),
+    /** How many joined members it has. */
+    members: int().default(0),
     first_ts: int(),
   },
   {

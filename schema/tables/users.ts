@@ -173,6 +173,28 @@ export const refresh_tokens = table(
   },
 )
 
+/** Tokens that live for minutes: for one log-in, or to tell a third party who somebody is. Only hashes. */
+export const short_tokens = table(
+  'short_tokens',
+  { token_hash: text(), kind: text(), user_nid: int().of('user'), expires_ts: int() },
+  {
+    primary: ['token_hash'],
+    indexes: [
+      { name: 'short_tokens_by_user', on: ['user_nid'] },
+      { name: 'short_tokens_by_age', on: ['expires_ts'] },
+    ],
+  },
+  {
+    holds: 'hashes of log-in and OpenID tokens',
+    purpose: 'logging in a second device; proving who one is to another service',
+    subject: ['user_nid'],
+    retention: 'minutes; OpenID tokens an hour',
+    erasure: 'delete',
+    export: null,
+    exportReason: 'secrets',
+  },
+)
+
 /** User-interactive authentication sessions; the request body is held as a hash only. */
 export const uia_sessions = table(
   'uia_sessions',

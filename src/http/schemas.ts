@@ -44,7 +44,7 @@ export const booleanParam = v.pipe(
 )
 
 /** A key of a query that may stand several times: an array of what `item` makes of each. */
-export function repeated<Output>(item: v.GenericSchema<unknown, Output>) {
+export function repeated<Output>(item: v.GenericSchema<string, Output>) {
   return v.pipe(
     v.union([v.string(), v.array(v.string())]),
     v.transform((value) => (typeof value === 'string' ? [value] : value)),

@@ -76,8 +76,7 @@ function write(root: Json, demand: Demand): string {
       stack.push(frameOf(value as Json[] | JsonObject, demand))
       out += Array.isArray(value) ? '[' : '{'
     } else {
-      const spelling =
-        frame.isSpelled && typeof value === 'number' ? spellingOf(container, key, value) : undefined
+      const spelling = frame.isSpelled && typeof value === 'number' ? spellingOf(container, key, value) : undefined
       out += scalar(value, demand, spelling)
     }
   }

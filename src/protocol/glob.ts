@@ -11,9 +11,7 @@ const question = 0x3f
  * matching"). Never a RegExp: patterns come from anybody. Takes at most |pattern| × |text| steps.
  */
 export function globMatches(pattern: string, text: string, options: GlobOptions = {}): boolean {
-  return options.ignoreCase === true
-    ? matches(pattern.toLowerCase(), text.toLowerCase())
-    : matches(pattern, text)
+  return options.ignoreCase === true ? matches(pattern.toLowerCase(), text.toLowerCase()) : matches(pattern, text)
 }
 
 /** A matcher for a glob that is asked often. */

@@ -71,12 +71,7 @@ export function countMembers(value: Json): number {
 /** Digits and `+ - . E e`. */
 function isNumberPart(code: number): boolean {
   return (
-    (code >= zero && code <= nine) ||
-    code === 0x2b ||
-    code === minus ||
-    code === 0x2e ||
-    code === 0x45 ||
-    code === 0x65
+    (code >= zero && code <= nine) || code === 0x2b || code === minus || code === 0x2e || code === 0x45 || code === 0x65
   )
 }
 

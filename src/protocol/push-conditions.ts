@@ -1,5 +1,5 @@
 import type { RoomEvent } from './event.ts'
-import { globMatches } from './glob.ts'
+import { compileGlob } from './glob.ts'
 import type { Json, JsonObject } from './json-types.ts'
 import { memberOf } from './json.ts'
 import type { PowerLevels } from './power-levels.ts'
@@ -70,12 +70,16 @@ export function bodyMatches(pattern: string): Condition {
 
 function eventMatches(key: string, pattern: string): Condition {
   const read = reader(key)
-  const lowered = pattern.toLowerCase()
-  const matches = key === 'content.body' ? globMatchesWords : globMatches
+  const matches = key === 'content.body' ? wordMatcher(pattern) : compileGlob(pattern, { ignoreCase: true })
   return (event) => {
     const value = read(event)
-    return typeof value === 'string' && matches(lowered, value.toLowerCase())
+    return typeof value === 'string' && matches(value)
   }
+}
+
+function wordMatcher(pattern: string): (text: string) => boolean {
+  const lowered = pattern.toLowerCase()
+  return (text) => globMatchesWords(lowered, text.toLowerCase())
 }
 
 /** Reads the property at a path from events, in the form in which clients see them. */

@@ -37,7 +37,9 @@ export function redactPdu(version: RoomVersion, pdu: JsonObject): JsonObject {
   }
   const { type, content } = redacted
   if (content !== undefined) {
-    redacted.content = isJsonObject(content) ? redactContent(version, typeof type === 'string' ? type : '', content) : {}
+    redacted.content = isJsonObject(content)
+      ? redactContent(version, typeof type === 'string' ? type : '', content)
+      : {}
   }
   copyOddities(pdu, redacted)
   return redacted

@@ -30,9 +30,7 @@ export function sealEvent(
   const hashed: JsonObject = { ...bare, hashes: { sha256: sha256Base64(hashedText) } }
   const essential = essentialJson(version, hashed)
   const eventId =
-    version.eventIdFormat === 'origin'
-      ? eventIdOf(version, hashed)
-      : hashToEventId(version, sha256Base64(essential))
+    version.eventIdFormat === 'origin' ? eventIdOf(version, hashed) : hashToEventId(version, sha256Base64(essential))
   const pdu = addSignature(hashed, server, key.keyId, signText(essential, key))
   const text = eventText(version, pdu)
   return text instanceof EventRefusal ? text : makeEvent(version, eventId, roomIdOf(version, pdu, eventId), pdu, text)

@@ -1,5 +1,6 @@
 import type { EventId, RoomId } from '../protocol/ids.ts'
 import type { RoomVersion } from '../protocol/room-version.ts'
+import type { Chain } from './layers.ts'
 import type { StateMemo } from './state-memo.ts'
 
 /** A forward extremity: an event that no other event names as its predecessor yet. */
@@ -19,6 +20,8 @@ export interface Room {
   readonly extremities: readonly Extremity[]
   /** State group of the current state; 0 before the create event. */
   readonly currentGroup: number
+  /** The layers of that group. */
+  readonly chain: Chain
   readonly nextOrd: number
   readonly nextBackOrd: number
   readonly lastLocalNid: number

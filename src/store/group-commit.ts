@@ -114,7 +114,7 @@ export class GroupCommit {
   async #runBatch(batch: Write[]): Promise<void> {
     const { driver } = this.#options
     const done: Done[] = []
-    let position = driver.position
+    let position = 0
     try {
       await driver.begin(batch.length === 1 ? (batch[0] as Write).locks : batch.flatMap(({ locks }) => locks))
       position = await this.#runWrites(batch, done)
@@ -186,7 +186,7 @@ export class GroupCommit {
   async #settle(done: Done[], position: number): Promise<void> {
     const { driver, durable, onCommitted, onFault } = this.#options
     const hasMoved = done.some(({ tx }) => tx?.hasMoved)
-    const { writerNid } = driver
+    const writerNid = hasMoved ? driver.writerNid : 0
     await durable()
     for (const { write, value, error, tx } of done) {
       if (tx) write.resolve(value)

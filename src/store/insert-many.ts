@@ -76,7 +76,7 @@ function sqliteInsert(table: Shape, columns: readonly string[], options: ManyOpt
     return table.columns[column]?.kind === 'bytes' ? `unhex(${cell})` : cell
   })
   // `where true` keeps the parser from taking `on conflict` for a join's condition
-  const source = `select ${cells.join(', ')} from json_each(?1) where true`
+  const source = `select ${cells.join(', ')} from json_each(?) where true`
   return `insert into ${table.name} (${columns.join(', ')}) ${source}${tail(options)}`
 }
 

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Clock } from '../util/ports.ts'
 import type { Lock, Tx } from './database.ts'
-import { Fenced } from './errors.ts'
+import { Fenced, unavailable } from './errors.ts'
 import type { BatchDriver } from './group-commit.ts'
 import { PostgresConn, clientConfig, isLostConnection, isTransientPostgres, postgresError } from './postgres-conn.ts'
 import type { PostgresTarget } from './postgres-conn.ts'
@@ -55,6 +55,7 @@ export class PostgresDriver implements BatchDriver {
   #conn: PostgresConn | undefined
   #backend = 0
   #lease: Lease | undefined
+  #lastNid = 0
   #isOpen = false
   #renewedAt = -Infinity
 
@@ -66,12 +67,12 @@ export class PostgresDriver implements BatchDriver {
   }
 
   get conn(): PostgresConn {
-    if (!this.#conn) throw postgresError('write', undefined)
+    if (!this.#conn) throw unavailable(new Error('not connected'))
     return this.#conn
   }
 
   get writerNid(): number {
-    return this.#held.writer_nid
+    return this.#lease?.writer_nid ?? this.#lastNid
   }
 
   get position(): number {
@@ -151,7 +152,7 @@ export class PostgresDriver implements BatchDriver {
   }
 
   get #held(): Lease {
-    if (!this.#lease) throw postgresError('lease', undefined)
+    if (!this.#lease) throw unavailable(new Error('no lease'))
     return this.#lease
   }
 
@@ -207,6 +208,7 @@ export class PostgresDriver implements BatchDriver {
     const values = { name: this.#name, leaseMs }
     const tx = asTx(this.conn)
     this.#lease = (await takeFreeWriter.first(tx, values)) ?? (await insertWriter.first(tx, values))
+    this.#lastNid = this.#held.writer_nid
     this.#renewedAt = this.#clock.monotonic()
   }
 

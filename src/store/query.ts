@@ -106,8 +106,9 @@ function compileRaw(engine: Engine, raw: RawSql): { sql: string; slots: Slot[] }
   const names: string[] = []
   const made = text.replace(parameter, (whole, name: string | undefined) => {
     if (name === undefined) return whole
-    if (!names.includes(name)) names.push(name)
-    return `${engine === 'sqlite' ? '?' : '$'}${names.indexOf(name) + 1}`
+    // better-sqlite3 takes `?1` for a name: there, each use is a parameter of its own
+    if (engine === 'sqlite' || !names.includes(name)) names.push(name)
+    return engine === 'sqlite' ? '?' : `$${names.indexOf(name) + 1}`
   })
   return { sql: made, slots: names.map((name) => ({ name })) }
 }

@@ -1,3 +1,4 @@
+import type Sqlite from 'better-sqlite3'
 import type { Clock } from '../util/ports.ts'
 import { Fenced, driverCode, unavailable } from './errors.ts'
 import type { BatchDriver } from './group-commit.ts'
@@ -28,12 +29,15 @@ export class SqliteDriver implements BatchDriver {
   readonly conn: SqliteConn
   readonly writerNid = 1
   readonly #clock: Clock
+  readonly #onFatal: (error: Error) => void
+  readonly #controls = new Map<string, Sqlite.Statement>()
   #position = 0
   #fence = 0
 
-  constructor(conn: SqliteConn, clock: Clock) {
+  constructor(conn: SqliteConn, clock: Clock, onFatal: (error: Error) => void) {
     this.conn = conn
     this.#clock = clock
+    this.#onFatal = onFatal
   }
 
   get position(): number {
@@ -56,7 +60,7 @@ export class SqliteDriver implements BatchDriver {
     // a blocked begin would sleep on the main thread: busy_timeout is 0, and the waiting is done here
     for (let waitMs = firstWaitMs; ; waitMs = Math.min(longestWaitMs, waitMs * 2)) {
       try {
-        return void this.conn.native.exec('begin immediate')
+        return void this.#control('begin immediate').run()
       } catch (error) {
         if (!driverCode(error).startsWith('SQLITE_BUSY')) throw sqliteError('begin', error)
         if (this.#clock.monotonic() > giveUpAt) throw unavailable(error)
@@ -81,7 +85,11 @@ export class SqliteDriver implements BatchDriver {
   async commit(position: number): Promise<void> {
     if (position !== this.#position) {
       const changed = await advanceFirstWriter(this.conn as unknown as Tx, { fence: this.#fence, position })
-      if (changed !== 1) throw new Fenced('another process writes to this database')
+      if (changed !== 1) {
+        const fenced = new Fenced('another process writes to this database')
+        this.#onFatal(fenced)
+        throw fenced
+      }
     }
     this.#exec('commit')
     this.#position = position
@@ -104,9 +112,15 @@ export class SqliteDriver implements BatchDriver {
     return false
   }
 
+  #control(sql: string): Sqlite.Statement {
+    const made = this.#controls.get(sql) ?? this.conn.native.prepare(sql)
+    this.#controls.set(sql, made)
+    return made
+  }
+
   #exec(sql: string): void {
     try {
-      this.conn.native.exec(sql)
+      this.#control(sql).run()
     } catch (error) {
       throw sqliteError(sql, error)
     }

@@ -34,7 +34,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Database> {
     const writer = openSqliteConn(path, 'writer')
     opened.push(writer)
     await migrate(sqliteMigrator(writer), migrationOptions(options, 'sqlite'))
-    const driver = new SqliteDriver(writer, clock)
+    const driver = new SqliteDriver(writer, clock, options.onFatal)
     await driver.open(options.name ?? 'lethe')
     syncFolder(dirname(path))
     const database = new SqliteDatabase(options, driver, unlock)

@@ -241,6 +241,9 @@ create table destinations (
   retry_ts bigint not null default 0,
   interval_ms bigint not null default 0,
   last_ok_ts bigint,
+  lease_writer bigint,
+  lease_until_ts bigint not null default 0,
+  fence bigint not null default 0,
   primary key (server_nid)
 );
 
@@ -270,6 +273,7 @@ create table outbound_transactions (
   body text collate "C" not null,
   marks text collate "C" not null,
   event_nids text collate "C" not null,
+  epoch bigint not null,
   created_ts bigint not null,
   primary key (server_nid)
 );
@@ -402,6 +406,7 @@ create table room_hosts (
   room_nid bigint not null,
   server_nid bigint not null,
   joined boolean not null,
+  members bigint not null default 0,
   first_ts bigint not null,
   primary key (room_nid, server_nid)
 );
@@ -549,6 +554,16 @@ create table refresh_tokens (
 );
 create index refresh_tokens_by_user on refresh_tokens (user_nid, device_id);
 create index refresh_tokens_by_family on refresh_tokens (family);
+
+create table short_tokens (
+  token_hash text collate "C" not null,
+  kind text collate "C" not null,
+  user_nid bigint not null,
+  expires_ts bigint not null,
+  primary key (token_hash)
+);
+create index short_tokens_by_user on short_tokens (user_nid);
+create index short_tokens_by_age on short_tokens (expires_ts);
 
 create table uia_sessions (
   session_id text collate "C" not null,

@@ -235,7 +235,10 @@ create table destinations (
   failing_since_ts integer,
   retry_ts integer not null default 0,
   interval_ms integer not null default 0,
-  last_ok_ts integer
+  last_ok_ts integer,
+  lease_writer integer,
+  lease_until_ts integer not null default 0,
+  fence integer not null default 0
 ) strict;
 
 create table outbound_rooms (
@@ -264,6 +267,7 @@ create table outbound_transactions (
   body text not null,
   marks text not null,
   event_nids text not null,
+  epoch integer not null,
   created_ts integer not null
 ) strict;
 
@@ -394,6 +398,7 @@ create table room_hosts (
   room_nid integer not null,
   server_nid integer not null,
   joined integer not null,
+  members integer not null default 0,
   first_ts integer not null,
   primary key (room_nid, server_nid)
 ) strict, without rowid;
@@ -540,6 +545,16 @@ create table refresh_tokens (
 ) strict, without rowid;
 create index refresh_tokens_by_user on refresh_tokens (user_nid, device_id);
 create index refresh_tokens_by_family on refresh_tokens (family);
+
+create table short_tokens (
+  token_hash text not null,
+  kind text not null,
+  user_nid integer not null,
+  expires_ts integer not null,
+  primary key (token_hash)
+) strict, without rowid;
+create index short_tokens_by_user on short_tokens (user_nid);
+create index short_tokens_by_age on short_tokens (expires_ts);
 
 create table uia_sessions (
   session_id text not null,

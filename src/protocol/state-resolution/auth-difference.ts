@@ -1,5 +1,5 @@
 import type { AuthEdges, AuthGraph } from './auth-graph.ts'
-import { buildAuthGraph, sweepDown } from './auth-graph.ts'
+import { sweepDown } from './auth-graph.ts'
 import type { SplitState, StateMap } from './split.ts'
 
 const bitsPerWord = 31
@@ -50,8 +50,12 @@ export interface AgreedChains {
 
 /** Which chains of the unconflicted state `authDifference` will ask for; `graph` holds those of the conflicted events. */
 export function agreedChains(graph: AuthGraph, sets: readonly StateMap[], split: SplitState): AgreedChains {
+  return chainsAbove(graph, chainDifference(graph, [...new Set(sets)], split), split)
+}
+
+function chainsAbove(graph: AuthGraph, difference: ReadonlySet<number>, split: SplitState): AgreedChains {
   let floor = Infinity
-  for (const index of chainDifference(graph, sets, split)) floor = Math.min(floor, graph.nids[index] as number)
+  for (const index of difference) floor = Math.min(floor, graph.nids[index] as number)
   const roots: number[] = []
   if (floor !== Infinity) for (const nid of split.unconflicted.values()) if (nid > floor) roots.push(nid)
   return { roots, floor }
@@ -67,18 +71,25 @@ export function authDifference(
   split: SplitState,
   edges: AuthEdges,
 ): number[] {
-  const distinct = [...new Set(sets)]
-  const difference = chainDifference(graph, distinct, split)
-  if (difference.size === 0) return []
-  const { roots, floor } = agreedChains(graph, distinct, split)
-  const agreed = buildAuthGraph(roots, edges, floor)
-  // Every event in `agreed` that another one of it names is in the chain of an unconflicted event.
-  const common = new Set<number>()
-  for (const target of agreed.targets) common.add(agreed.nids[target] as number)
+  const difference = chainDifference(graph, [...new Set(sets)], split)
+  const common = namedBelow(chainsAbove(graph, difference, split), edges)
   const result: number[] = []
   for (const index of difference) {
     const nid = graph.nids[index] as number
     if (!common.has(nid)) result.push(nid)
   }
   return result.sort((a, b) => a - b)
+}
+
+/** The events of these chains, not below their floor. */
+function namedBelow({ roots, floor }: AgreedChains, edges: AuthEdges): Set<number> {
+  const found = new Set<number>()
+  const walk = (nid: number): void => {
+    const list = edges(nid)
+    for (let i = 0; i < list.length; i++) if ((list[i] as number) >= floor) found.add(list[i] as number)
+  }
+  for (const root of roots) walk(root)
+  // A Set visits what is added during the loop: it is its own queue.
+  for (const nid of found) walk(nid)
+  return found
 }

@@ -16,23 +16,17 @@ export interface AuthGraph {
 }
 
 /**
- * Everything that can be reached from these events along auth edges, themselves included. Events below `floor`, and
- * edges to them, are left out.
+ * Everything that can be reached from these events along auth edges, themselves included. Throws RangeError for an
+ * edge that does not descend.
  */
-export function buildAuthGraph(roots: Iterable<number>, edges: AuthEdges, floor = -Infinity): AuthGraph {
-  const found = new Set<number>()
-  for (const root of roots) if (root >= floor) found.add(root)
+export function buildAuthGraph(roots: Iterable<number>, edges: AuthEdges): AuthGraph {
+  const found = new Set(roots)
   let edgeCount = 0
   // A Set visits what is added during the loop: it is its own queue.
   for (const nid of found) {
     const list = edges(nid)
-    for (let i = 0; i < list.length; i++) {
-      const target = list[i] as number
-      if (target >= floor) {
-        found.add(target)
-        edgeCount++
-      }
-    }
+    edgeCount += list.length
+    for (let i = 0; i < list.length; i++) found.add(list[i] as number)
   }
   const nids = Float64Array.from(found).sort()
   const indexOf = new Map<number, number>()
@@ -45,7 +39,6 @@ export function buildAuthGraph(roots: Iterable<number>, edges: AuthEdges, floor 
     const list = edges(nid)
     for (let j = 0; j < list.length; j++) {
       const target = list[j] as number
-      if (target < floor) continue
       if (target >= nid) throw new RangeError(`auth edge from ${nid} to ${target} does not descend`)
       targets[end++] = indexOf.get(target) as number
     }

@@ -1,5 +1,5 @@
 import { walk } from 'canonical-json'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonicalEventJson, canonicalJson, compareCodePoints } from '../../../src/protocol/canonical-json.ts'
 import { parseJson, parseJsonObject } from '../../../src/protocol/json.ts'
@@ -28,12 +28,16 @@ describe("the specification's examples", () => {
 })
 
 test('escapes as the grammar has them', () => {
-  expect(canonicalJson('\b\t\n\f\r"\\/\u0000\u001f\u007f\u2028')).toBe('"\\b\\t\\n\\f\\r\\"\\\\/\\u0000\\u001f\u007f\u2028"')
+  expect(canonicalJson('\b\t\n\f\r"\\/\u0000\u001f\u007f\u2028')).toBe(
+    '"\\b\\t\\n\\f\\r\\"\\\\/\\u0000\\u001f\u007f\u2028"',
+  )
 })
 
 test('orders integer-like keys as texts and keeps __proto__', () => {
   expect(canonicalJson(parseJson('{"9":2,"10":1}', { mode: 'strict' }))).toBe('{"10":1,"9":2}')
-  expect(canonicalJson(parseJson('{"b":1,"__proto__":{"z":1,"a":2}}', { mode: 'strict' }))).toBe('{"__proto__":{"a":2,"z":1},"b":1}')
+  expect(canonicalJson(parseJson('{"b":1,"__proto__":{"z":1,"a":2}}', { mode: 'strict' }))).toBe(
+    '{"__proto__":{"a":2,"z":1},"b":1}',
+  )
 })
 
 test('orders keys by code point, not by UTF-16 unit', () => {

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { MatrixError } from '../../../src/protocol/errors.ts'
 import { odditiesOf } from '../../../src/protocol/json-oddities.ts'
@@ -9,8 +9,12 @@ import type { JsonMode } from '../../../src/protocol/json-types.ts'
 const modes = ['strict', 'lenient', 'spelled'] as const
 
 function errcode(input: Uint8Array | string, mode: JsonMode): string {
+  return errcodeOf(() => parseJson(input, { mode }))
+}
+
+function errcodeOf(parse: () => unknown): string {
   try {
-    parseJson(input, { mode })
+    parse()
   } catch (error) {
     if (error instanceof MatrixError) return error.errcode
     throw error
@@ -26,13 +30,43 @@ describe.each(modes)('mode %s', (mode) => {
     (text) => expect(parse(text)).toEqual(JSON.parse(text)),
   )
 
-  test.each(['', ' ', '{', '[1,]', '{"a":1,}', '{a:1}', '01', '+1', '1.', '.5', '1e', '-', 'nul', '"\n"', '"\\x"', "'a'", '[1]x', '{"a" 1}', '"abc', '"\\', 'NaN', '[1 2]', '[-0,]', '[1.5,}', '{"a":1.5,,}', '[1.0'])(
-    'refuses %j as no JSON',
-    (text) => expect(errcode(text, mode)).toBe('M_NOT_JSON'),
-  )
+  test.each([
+    '',
+    ' ',
+    '{',
+    '[1,]',
+    '{"a":1,}',
+    '{a:1}',
+    '01',
+    '+1',
+    '1.',
+    '.5',
+    '1e',
+    '-',
+    'nul',
+    '"\n"',
+    '"\\x"',
+    "'a'",
+    '[1]x',
+    '{"a" 1}',
+    '"abc',
+    '"\\',
+    'NaN',
+    '[1 2]',
+  ])('refuses %j as no JSON', (text) => expect(errcode(text, mode)).toBe('M_NOT_JSON'))
+
+  test.each(['[-0,]', '[1.5,}', '{"a":1.5,,}', '[1.0', '{"a":1e2 "b":1}'])('refuses %j, odd and broken', (text) => {
+    // In mode strict the oddity may be met first.
+    expect(errcode(text, mode)).toMatch(mode === 'strict' ? /M_NOT_JSON|M_BAD_JSON/ : /M_NOT_JSON/)
+  })
 
   test('refuses what is not UTF-8, overlong forms and surrogates in UTF-8 among it, and a byte order mark', () => {
-    for (const bytes of [[0x22, 0xff, 0x22], [0x22, 0xc0, 0xaf, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22], [0xef, 0xbb, 0xbf, 0x31]]) {
+    for (const bytes of [
+      [0x22, 0xff, 0x22],
+      [0x22, 0xc0, 0xaf, 0x22],
+      [0x22, 0xed, 0xa0, 0x80, 0x22],
+      [0xef, 0xbb, 0xbf, 0x31],
+    ]) {
       expect(errcode(Uint8Array.from(bytes), mode)).toBe('M_NOT_JSON')
     }
     expect(parseJson(new TextEncoder().encode('"日本 😀"'), { mode })).toBe('日本 😀')
@@ -77,14 +111,11 @@ describe.each(modes)('mode %s', (mode) => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...'{}[]:,"\\0 1-.eEtrufalsn'.split('')), { maxLength: 12 }), (parts) => {
         const text = parts.join('')
-        expect(errcode(text, mode) === 'M_NOT_JSON').toBe(!isParseable(text))
-        let slow = true
-        try {
-          parseSlowly(text, mode)
-        } catch (error) {
-          slow = !(error instanceof MatrixError && error.errcode === 'M_NOT_JSON')
+        const slow = errcodeOf(() => parseSlowly(text, mode))
+        for (const code of [errcode(text, mode), slow]) {
+          if (isParseable(text)) expect(code).not.toBe('M_NOT_JSON')
+          else expect(code).not.toBe('accepted')
         }
-        expect(slow).toBe(isParseable(text))
       }),
       { numRuns: 2000 },
     )
@@ -92,30 +123,50 @@ describe.each(modes)('mode %s', (mode) => {
 })
 
 describe('what JSON.parse hides', () => {
-  test.each(['1.0', '1.5', '1e3', '1E3', '-0', '-0.0', '9007199254740992', '-9007199254740992', '12345678901234567890', '1e400', '0.1e1'])(
-    'the number %s: strict refuses, spelled remembers',
-    (number) => {
-      expect(errcode(`{"a":${number}}`, 'strict')).toBe('M_BAD_JSON')
-      expect(errcode(`[${number}]`, 'strict')).toBe('M_BAD_JSON')
-      expect(errcode(number, 'strict')).toBe('M_BAD_JSON')
-      const parsed = parseJsonObject(`{"a":${number}}`, { mode: 'spelled' })
-      expect(Object.is(parsed.a, Number(number))).toBe(true)
-      const isAsWritten = String(Number(number)) === number || number === '-0'
-      expect(odditiesOf(parsed)?.numbers.get('a')?.text).toBe(isAsWritten ? undefined : number)
-    },
-  )
+  test.each([
+    '1.0',
+    '1.5',
+    '1e3',
+    '1E3',
+    '-0',
+    '-0.0',
+    '9007199254740992',
+    '-9007199254740992',
+    '12345678901234567890',
+    '1e400',
+    '0.1e1',
+  ])('the number %s: strict refuses, spelled remembers', (number) => {
+    expect(errcode(`{"a":${number}}`, 'strict')).toBe('M_BAD_JSON')
+    expect(errcode(`[${number}]`, 'strict')).toBe('M_BAD_JSON')
+    expect(errcode(number, 'strict')).toBe('M_BAD_JSON')
+    const parsed = parseJsonObject(`{"a":${number}}`, { mode: 'spelled' })
+    expect(Object.is(parsed.a, Number(number))).toBe(true)
+    const isAsWritten = String(Number(number)) === number || number === '-0'
+    expect(odditiesOf(parsed)?.numbers.get('a')?.text).toBe(isAsWritten ? undefined : number)
+  })
 
   test('the ends of the range of integers are in it', () => {
-    expect(parseJson('[9007199254740991,-9007199254740991,0]', { mode: 'strict' })).toEqual([2 ** 53 - 1, 1 - 2 ** 53, 0])
+    expect(parseJson('[9007199254740991,-9007199254740991,0]', { mode: 'strict' })).toEqual([
+      2 ** 53 - 1,
+      1 - 2 ** 53,
+      0,
+    ])
   })
 
   test('lenient takes any finite number', () => {
-    expect(parseJson('[1.0,1.5,1e3,-0.5,12345678901234567890]', { mode: 'lenient' })).toEqual([1, 1.5, 1000, -0.5, 12345678901234567000])
+    expect(parseJson('[1.0,1.5,1e3,-0.5,12345678901234567890]', { mode: 'lenient' })).toEqual([
+      1, 1.5, 1000, -0.5, 12345678901234567000,
+    ])
     expect(errcode('1e400', 'lenient')).toBe('M_BAD_JSON')
   })
 
   test('a key that stands twice: strict refuses, lenient takes the last, spelled remembers', () => {
-    for (const text of ['{"a":1,"a":2}', '{"a":1,"\\u0061":2}', '{"b":[{"a":1,"a":2}],"c":1}', '{"__proto__":1,"__proto__":2}']) {
+    for (const text of [
+      '{"a":1,"a":2}',
+      '{"a":1,"\\u0061":2}',
+      '{"b":[{"a":1,"a":2}],"c":1}',
+      '{"__proto__":1,"__proto__":2}',
+    ]) {
       expect(errcode(text, 'strict')).toBe('M_BAD_JSON')
       expect(parseJson(text, { mode: 'lenient' })).toEqual(JSON.parse(text))
     }
@@ -127,7 +178,8 @@ describe('what JSON.parse hides', () => {
 
   test('lone surrogates are refused, pairs are not', () => {
     for (const mode of ['strict', 'lenient'] as const) {
-      for (const text of ['"\\ud83d"', '"\\ude00\\ud83d"', '{"\\uDFFF":1}']) expect(errcode(text, mode)).toBe('M_BAD_JSON')
+      for (const text of ['"\\ud83d"', '"\\ude00\\ud83d"', '{"\\uDFFF":1}'])
+        expect(errcode(text, mode)).toBe('M_BAD_JSON')
       expect(parseJson('"\\ud83d\\ude00"', { mode })).toBe('😀')
       expect(parseJson('"\\\\ud83d"', { mode })).toBe('\\ud83d')
     }

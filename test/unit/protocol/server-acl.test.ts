@@ -20,7 +20,13 @@ describe('server ACL', () => {
 
   test('port, case and a final dot are no way around', () => {
     const content = { allow: ['*'], deny: ['EVIL.example'] }
-    for (const name of ['evil.example', 'evil.example:8448', 'Evil.Example:1234', 'evil.example.', 'evil.example.:8448']) {
+    for (const name of [
+      'evil.example',
+      'evil.example:8448',
+      'Evil.Example:1234',
+      'evil.example.',
+      'evil.example.:8448',
+    ]) {
       expect(isServerAllowed(name, content)).toBe(false)
     }
   })
@@ -38,7 +44,9 @@ describe('server ACL', () => {
   })
 
   test('3,000 globs and as many names stay cheap', () => {
-    const deny = Array.from({ length: 3000 }, (_, at) => (at % 3 === 0 ? `*bad${at}*` : at % 3 === 1 ? `*.b${at}.example` : `c${at}.example`))
+    const deny = Array.from({ length: 3000 }, (_, at) =>
+      at % 3 === 0 ? `*bad${at}*` : at % 3 === 1 ? `*.b${at}.example` : `c${at}.example`,
+    )
     const content = { allow: ['*'], deny }
     expect(isServerAllowed('x.b1.example', content)).toBe(false)
     expect(isServerAllowed('c2.example', content)).toBe(false)

@@ -1,0 +1,108 @@
+import { RegExpRouter } from 'hono/router/reg-exp-router'
+import { SmartRouter } from 'hono/router/smart-router'
+import { TrieRouter } from 'hono/router/trie-router'
+import { MatrixError } from '../protocol/errors.ts'
+import type { Resource } from '../util/config.ts'
+import { isOpenToOrigins } from './cors.ts'
+import type { Deps } from './deps.ts'
+import type { Endpoint } from './endpoint.ts'
+import { handle } from './handle.ts'
+import { HttpRequest, rawTarget } from './request.ts'
+import type { Arrival } from './request.ts'
+import { asMatrixError, respondError, respondOptions } from './respond.ts'
+
+/** One path of an endpoint in the router. */
+interface Route {
+  readonly endpoint: Endpoint
+  /** the names of the endpoint's own parameters */
+  readonly names: readonly string[]
+}
+
+/** The HTTP side of a server: answers requests, never rejects. */
+export interface App {
+  fetch(request: Request, arrival?: Arrival): Promise<Response>
+}
+
+const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
+
+/**
+ * Puts endpoints behind the gate and answers everything else: the only place that knows the router, so that no route
+ * lacks auth or a limit. Routes on the raw target. `resources` chooses which endpoints are offered; all unless given.
+ * Throws when two endpoints share a method and path.
+ */
+export function mount(deps: Deps, endpoints: readonly Endpoint[], resources?: readonly Resource[]): App {
+  const router = new SmartRouter<Route>({ routers: [new RegExpRouter(), new TrieRouter()] })
+  const seen = new Set<string>()
+  for (const endpoint of endpoints) {
+    if (resources && !endpoint.resources.some((resource) => resources.includes(resource))) continue
+    const names = parameterNames(endpoint.path)
+    for (const path of new Set([endpoint.path, ...endpoint.aliases])) {
+      const shape = `${endpoint.method} ${path.replaceAll(/:[^/]+/g, ':')}`
+      if (seen.has(shape)) throw new Error(`two endpoints for ${endpoint.method} ${path}`)
+      seen.add(shape)
+      router.add(endpoint.method, path, { endpoint, names })
+    }
+  }
+  // The router may not be empty when it is first asked.
+  if (seen.size === 0) return { fetch: async () => respondError(unrecognized(404), true) }
+
+  let served = 0
+  const prefix = deps.random.token(4)
+
+  const find = (method: string, path: string) => {
+    const [matches, stash] = router.match(method, path)
+    const match = matches[0]
+    if (!match) return undefined
+    const [route, found] = match
+    const valueOf = (name: string): string => {
+      const value = found[name]
+      return (typeof value === 'number' ? stash?.[value] : value) ?? ''
+    }
+    return { route, valueOf }
+  }
+
+  return {
+    async fetch(request, arrival = {}) {
+      const target = rawTarget(request, arrival)
+      const mark = target.indexOf('?')
+      const path = mark < 0 ? target : target.slice(0, mark)
+      const isOpen = isOpenToOrigins(path)
+      const { method } = request
+      if (method === 'OPTIONS') return respondOptions(isOpen)
+      const id = `${prefix}-${++served}`
+      try {
+        const match = find(method === 'HEAD' ? 'GET' : method, path)
+        if (!match) return respondError(unrecognized(methods.some((other) => find(other, path)) ? 405 : 404), isOpen)
+        const { endpoint, names } = match.route
+        const params = decodeParams(names, match.valueOf)
+        return await handle(deps, endpoint, params, new HttpRequest(id, target, request, arrival, deps), isOpen)
+      } catch (error) {
+        return respondError(asMatrixError(error, id), isOpen)
+      }
+    },
+  }
+}
+
+const unrecognized = (status: 404 | 405) =>
+  new MatrixError('M_UNRECOGNIZED', status === 404 ? 'no such endpoint' : 'no such method for this endpoint', {}, status)
+
+function parameterNames(path: string): string[] {
+  return [...path.matchAll(/:([^/]+)/g)].map(([, name]) => name as string)
+}
+
+function decodeParams(names: readonly string[], valueOf: (name: string) => string): Readonly<Record<string, string>> {
+  const params: Record<string, string> = {}
+  for (const name of names) {
+    const value = valueOf(name)
+    params[name] = value.includes('%') ? decode(name, value) : value
+  }
+  return params
+}
+
+function decode(name: string, value: string): string {
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    throw new MatrixError('M_INVALID_PARAM', `${name}: not UTF-8`)
+  }
+}

@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto'
+import { mkdir, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { canonicalJson } from '../protocol/canonical-json.ts'
+import type { UserId } from '../protocol/ids.ts'
+import type { JsonObject } from '../protocol/json-types.ts'
+import { Mutex } from '../util/mutex.ts'
+
+/** What the journal remembers, so that a restored backup does not bring anybody back. */
+export type JournalEntry =
+  | { readonly kind: 'erasure'; readonly ts: number; readonly user: UserId; readonly mode: 'redact' | 'forget'; readonly id: string; readonly deadline: number; readonly receipt: string; readonly salt: string; readonly by: string; readonly delay: number }
+  | { readonly kind: 'deactivation'; readonly ts: number; readonly user: UserId }
+  | { readonly kind: 'inbound'; readonly ts: number; readonly user: UserId; readonly until: number }
+  | { readonly kind: 'cancellation'; readonly ts: number; readonly user: UserId; readonly id: string }
+  | { readonly kind: 'peer'; readonly ts: number; readonly id: string; readonly server: string; readonly state: string }
+  /** The line named was never followed by its transaction: the request was refused. */
+  | { readonly kind: 'void'; readonly ts: number; readonly line: number }
+
+/** A line of the journal. */
+export interface JournalLine {
+  readonly seq: number
+  readonly entry: JournalEntry
+  /** hex SHA-256 of the line before, and of this one */
+  readonly previous: string
+  readonly hash: string
+}
+
+/** The journal does not fit itself: somebody changed or cut it. */
+export class JournalDamaged extends Error {
+  override name = 'JournalDamaged'
+}
+
+const firstHash = '0'.repeat(64)
+
+function hashOf(seq: number, previous: string, entry: JournalEntry): string {
+  return createHash('sha256').update(canonicalJson({ seq, previous, entry: entry as unknown as JsonObject })).digest('hex')
+}
+
+/** The text of a line, without its end. */
+export function formatLine(line: JournalLine): string {
+  return canonicalJson(line as unknown as JsonObject)
+}
+
+/**
+ * The append-only, hash-chained file of erasures (ERASURE.md section 5, "Journal"), outside the database. A line is on
+ * disk before the transaction that it stands for commits.
+ */
+export class Journal {
+  readonly path: string
+  readonly #file: FileHandle
+  readonly #mutex = new Mutex()
+  readonly #lines: JournalLine[]
+  #size: number
+
+  private constructor(path: string, file: FileHandle, lines: JournalLine[], size: number) {
+    this.path = path
+    this.#file = file
+    this.#lines = lines
+    this.#size = size
+  }
+
+  /** Opens the file, made when missing; cuts off a torn last line. Throws JournalDamaged where the chain is broken. */
+  static async open(path: string): Promise<Journal> {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    const file = await open(path, 'a+', 0o600)
+    try {
+      const text = await file.readFile('utf8')
+      const whole = text.slice(0, text.lastIndexOf('\n') + 1)
+      const size = Buffer.byteLength(whole)
+      if (whole.length !== text.length) await file.truncate(size)
+      const lines = whole.split('\n').slice(0, -1).map(parseLine)
+      assertChain(lines)
+      await file.sync()
+      await syncFolder(dirname(path))
+      return new Journal(path, file, lines, size)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  /** The number of the last line; 0 where there is none. */
+  get lastSeq(): number {
+    return this.#lines.at(-1)?.seq ?? 0
+  }
+
+  /** The hash of the last line. */
+  get lastHash(): string {
+    return this.#lines.at(-1)?.hash ?? firstHash
+  }
+
+  /** The lines after a number, in order. */
+  after(seq: number): readonly JournalLine[] {
+    return this.#lines.filter((line) => line.seq > seq)
+  }
+
+  /** Appends an entry; resolves when it is on disk. Throws what the disk throws, with nothing appended. */
+  append(entry: JournalEntry): Promise<JournalLine> {
+    return this.#mutex.run(async () => {
+      const seq = this.lastSeq + 1
+      const previous = this.lastHash
+      const line = { seq, entry, previous, hash: hashOf(seq, previous, entry) }
+      await this.#write(line)
+      return line
+    })
+  }
+
+  /** Appends lines that another process wrote, as they are. Throws JournalDamaged where they do not follow ours. */
+  adopt(lines: readonly JournalLine[]): Promise<void> {
+    return this.#mutex.run(async () => {
+      for (const line of lines) {
+        if (line.seq <= this.lastSeq) continue
+        if (line.seq !== this.lastSeq + 1 || line.previous !== this.lastHash || line.hash !== hashOf(line.seq, line.previous, line.entry))
+          throw new JournalDamaged(`line ${line.seq} does not follow line ${this.lastSeq}`)
+        await this.#write(line)
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#mutex.run(() => this.#file.close())
+  }
+
+  async #write(line: JournalLine): Promise<void> {
+    const text = `${formatLine(line)}\n`
+    try {
+      await this.#file.appendFile(text)
+      await this.#file.sync()
+    } catch (error) {
+      // A half-written line would break the chain of the next one.
+      await this.#file.truncate(this.#size).catch(() => undefined)
+      throw error
+    }
+    this.#size += Buffer.byteLength(text)
+    this.#lines.push(line)
+  }
+}
+
+/** A line as it was written. Throws JournalDamaged. */
+export function parseLine(text: string): JournalLine {
+  try {
+    const line = JSON.parse(text) as JournalLine
+    if (Number.isSafeInteger(line.seq) && typeof line.hash === 'string' && typeof line.entry.kind === 'string') return line
+  } catch {
+    // said below
+  }
+  throw new JournalDamaged('a line is no journal line')
+}
+
+function assertChain(lines: readonly JournalLine[]): void {
+  let previous = firstHash
+  let seq = 0
+  for (const line of lines) {
+    if (line.seq !== seq + 1 || line.previous !== previous || line.hash !== hashOf(line.seq, previous, line.entry))
+      throw new JournalDamaged(`line ${seq + 1} does not follow the one before`)
+    previous = line.hash
+    seq = line.seq
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,44 @@
+import { LRUCache } from 'lru-cache'
+import type { RoomEvent } from '../protocol/event.ts'
+import type { EventId, UserId } from '../protocol/ids.ts'
+import type { Conn, Tx } from '../store/database.ts'
+import type { Layer } from './layers.ts'
+
+/** Auth edges of a stored event, for state resolution. */
+export interface AuthNode {
+  readonly stateKeyNid: number | null
+  readonly edges: Float64Array
+  readonly isRejected: boolean
+}
+
+/** What never changes once it is committed, kept in memory by row id. One per database. */
+export class Caches {
+  readonly events = new LRUCache<number, RoomEvent>({
+    max: 20_000,
+    maxSize: 24_000_000,
+    sizeCalculation: ({ text }) => 600 + text.length,
+  })
+  readonly layers = new LRUCache<number, Layer>({ maxSize: 2_000_000, sizeCalculation: ({ delta }) => 20 + delta.keys.length })
+  readonly maps = new LRUCache<number, ReadonlyMap<number, number>>({ maxSize: 400_000, sizeCalculation: ({ size }) => 10 + size })
+  readonly stateKeys = new LRUCache<string, number>({ max: 50_000 })
+  readonly users = new LRUCache<UserId, number>({ max: 50_000 })
+  readonly servers = new LRUCache<string, number>({ max: 20_000 })
+  readonly auth = new LRUCache<number, AuthNode>({ max: 200_000 })
+  readonly resolutions = new LRUCache<string, ReadonlyMap<number, number>>({ maxSize: 400_000, sizeCalculation: ({ size }) => 10 + size })
+  /** Ids of events that were dropped or judged, so that the same one is not judged again at once. */
+  readonly refused = new LRUCache<EventId, string>({ max: 5_000 })
+}
+
+/** Whether a connection is inside a write. */
+export function isTx(conn: Conn): conn is Tx {
+  return 'writes' in conn
+}
+
+/**
+ * Keeps something that was read: at once, or inside a write only when that is committed, because row ids of a write
+ * that was rolled back are given again.
+ */
+export function remember(conn: Conn, keep: () => void): void {
+  if (isTx(conn)) conn.onCommit(keep)
+  else keep()
+}

@@ -1,0 +1,58 @@
+import { and, eq } from 'drizzle-orm'
+import { redactions } from '../../schema/tables/events.ts'
+import type { EventId } from '../protocol/ids.ts'
+import type { Conn, Tx } from './database.ts'
+import { query } from './query.ts'
+
+const insert = query<{ redactionNid: number; roomNid: number; redacts: string; senderNid: number; applied: boolean }>(
+  'insertRedaction',
+)(({ db, t, p }) =>
+  db
+    .insert(t(redactions))
+    .values({
+      redaction_nid: p.redactionNid,
+      room_nid: p.roomNid,
+      redacts: p.redacts,
+      sender_nid: p.senderNid,
+      applied: p.applied,
+    })
+    .onConflictDoNothing(),
+)
+const waiting = query<{ redacts: string }>('listWaitingRedactions')(({ db, t, p }) => {
+  const r = t(redactions)
+  return db
+    .select()
+    .from(r)
+    .where(and(eq(r.redacts, p.redacts), eq(r.applied, false)))
+    .orderBy(r.redaction_nid)
+})
+const mark = query<{ redactionNid: number }>('markRedactionApplied')(({ db, t, p }) =>
+  db.update(t(redactions)).set({ applied: true }).where(eq(t(redactions).redaction_nid, p.redactionNid)),
+)
+
+/** What a redaction event names. */
+export interface NewRedaction {
+  readonly redactionNid: number
+  readonly roomNid: number
+  readonly redacts: EventId
+  readonly senderNid: number
+  readonly applied: boolean
+}
+
+/** A row of `redactions`. */
+export type RedactionRow = Awaited<ReturnType<typeof waiting>>[number]
+
+/** Notes what a redaction event names. */
+export async function insertRedaction(tx: Tx, redaction: NewRedaction): Promise<void> {
+  await insert(tx, { ...redaction })
+}
+
+/** The stored redactions of an event that have not been applied, oldest first. */
+export function listWaitingRedactions(conn: Conn, eventId: EventId): Promise<RedactionRow[]> {
+  return waiting(conn, { redacts: eventId })
+}
+
+/** Notes that a redaction was applied. */
+export async function putRedactionApplied(tx: Tx, redactionNid: number): Promise<void> {
+  await mark(tx, { redactionNid })
+}
