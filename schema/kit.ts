@@ -89,7 +89,10 @@ export type AnyTable = Omit<Table, 'sqlite' | 'postgres'> & { readonly sqlite: o
 /** Every table declared so far, in the order of declaration. */
 export const allTables: AnyTable[] = []
 
-function column<D, Default extends boolean = false>(kind: Kind, rest: Partial<Column> = {}): Declared<D, false, Default> {
+function column<D, Default extends boolean = false>(
+  kind: Kind,
+  rest: Partial<Column> = {},
+): Declared<D, false, Default> {
   const again = (more: Partial<Column>) => column(kind, { ...rest, ...more })
   const made = {
     kind,
@@ -144,7 +147,13 @@ function sqliteColumn({ kind, nullable, constant }: Column): lite.SQLiteColumnBu
 function postgresColumn({ kind, nullable, constant }: Column): pg.PgColumnBuilderBase {
   if (kind === 'serial') return pg.bigint({ mode: 'number' }).primaryKey().generatedByDefaultAsIdentity()
   const made =
-    kind === 'int' ? pg.bigint({ mode: 'number' }) : kind === 'bool' ? pg.boolean() : kind === 'bytes' ? bytea() : pg.text()
+    kind === 'int'
+      ? pg.bigint({ mode: 'number' })
+      : kind === 'bool'
+        ? pg.boolean()
+        : kind === 'bytes'
+          ? bytea()
+          : pg.text()
   return finish(made as unknown as Finishable, nullable, constant) as unknown as pg.PgColumnBuilderBase
 }
 
@@ -187,4 +196,3 @@ export function table<N extends string, C extends Columns>(
   allTables.push(made)
   return made
 }
-

@@ -10,11 +10,17 @@ export const erasures = table(
     mode: text(),
     /** REQUESTED … CLOSED, HELD, STUCK, CANCELLED (ERASURE.md section 5). */
     state: text(),
+    /** While the state is HELD or STUCK: the step in which the job goes on. */
+    resume_state: text().null(),
     requested_ts: int(),
     deadline_ts: int(),
     /** What cannot be taken back waits until here. */
     not_before_ts: int(),
     locked_ts: int().null(),
+    /** When SCRUB was done, though the job may still wait for `erasure.delay`. */
+    scrubbed_ts: int().null(),
+    /** When everything was deleted and only the rewrite of the database is missing. */
+    collected_ts: int().null(),
     settled_ts: int().null(),
     closed_ts: int().null(),
     /** `self` or the operator. */

@@ -8,6 +8,7 @@ import type { Log } from '../util/log.ts'
 import type { Clock, Random } from '../util/ports.ts'
 import type { LastSeen } from './last-seen.ts'
 import type { Passwords } from './passwords.ts'
+import type { Requester } from './requester.ts'
 import type { Sessions } from './sessions.ts'
 
 /** What accounts need from the rest of the server. Functions take the narrowest part of it. */
@@ -24,19 +25,32 @@ export interface AccountsDeps {
   readonly passwords: Passwords
   readonly sessions: Sessions
   readonly lastSeen: LastSeen
+  readonly departure: Departure
+  /** A display name or avatar changed: the member events of the user's rooms are to follow. */
+  readonly profileChanged: (requester: Requester) => Promise<void>
   /** Whether an application service alone may make accounts of this name. */
   readonly isExclusiveName?: (localpart: string) => boolean
+}
+
+/** A deactivation that is written down outside the database. */
+export interface DeactivationRecord {
+  /** Called in the transaction: the database learns up to where the record goes. */
+  inTransaction(tx: Tx): Promise<void>
+  /** Called where the transaction failed: the record does not count. */
+  abandoned(): Promise<void>
 }
 
 /** What the end of an account needs from parts of the server that stand above this one. */
 export interface Departure {
   /**
    * Writes down outside the database, durably, that the account ends (so that a restored backup does not bring it
-   * back); called before the transaction. What it returns is called in the transaction.
+   * back); called before the transaction.
    */
-  recordDeactivation(account: { readonly userId: UserId; readonly ts: number }): Promise<(tx: Tx) => Promise<void>>
+  recordDeactivation(account: { readonly userId: UserId; readonly ts: number }): Promise<DeactivationRecord>
   /** Leaves every room and declines every invite; failures are its own to log and to try again. */
   leaveAllRooms(account: { readonly userId: UserId; readonly userNid: number }): Promise<void>
+  /** Ends the account and begins the erasure of all that it left; when this returns nobody new sees any of it (T0). */
+  erase(requester: Requester): Promise<{ readonly receipt: string }>
 }
 
 /** Counts failed proofs of identity; both throw `M_LIMIT_EXCEEDED` or nothing. */

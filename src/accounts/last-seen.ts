@@ -67,8 +67,7 @@ export class LastSeen {
           for (const sight of sights) await putDeviceSeen(tx, sight)
         })
       } catch (error) {
-        this.#deps.log.warn('could not note when devices were last seen', { devices: sights.length })
-        this.#deps.log.debug('why not', { name: error instanceof Error ? error.name : 'unknown' })
+        this.#deps.log.warn('could not note when devices were last seen', { devices: sights.length, error })
         return
       }
     }

@@ -1,5 +1,5 @@
-import { open, readFile, rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { writeFileDurably } from '../util/durable-file.ts'
 import type { Random } from '../util/ports.ts'
 
 /** Secrets that passwords are mixed with before they are hashed (P6), by id; new hashes are made with `current`. */
@@ -29,7 +29,7 @@ export function configuredPepper(secret: string): Peppers {
 export async function rotatePepper(path: string, random: Random): Promise<void> {
   const text = await readOrMake(path, random)
   parsePeppers(text, path)
-  await writeDurably(path, text + newLine(random))
+  await writeFileDurably(path, text + newLine(random))
 }
 
 function parsePeppers(text: string, path: string): Peppers {
@@ -55,25 +55,6 @@ async function readOrMake(path: string, random: Random): Promise<string> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
   const text = newLine(random)
-  await writeDurably(path, text)
+  await writeFileDurably(path, text)
   return text
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const temporary = `${path}.new`
-  const file = await open(temporary, 'w', 0o600)
-  try {
-    await file.chmod(0o600)
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, path)
-  const folder = await open(dirname(path), 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }

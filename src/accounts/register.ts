@@ -20,16 +20,18 @@ export interface RegistrationWish extends SessionWish {
 /** What came of it; without a session where the client wanted none. */
 export type Registered = Pick<LoggedIn, 'userId'> & Partial<LoggedIn>
 
-const stages: Readonly<Record<string, UiaFlow>> = {
-  dummy: ['m.login.dummy'],
-  token: ['m.login.registration_token'],
-}
+const stages: Readonly<Record<string, string>> = { dummy: 'm.login.dummy', token: 'm.login.registration_token' }
 
 type Deps = Parameters<typeof createAccount>[0]
 
-/** The flows of the configuration that this server can carry out; each is one way to register. */
+/**
+ * How somebody registers: one flow of all stages that the configuration asks for; none where it asks for one that this
+ * server cannot carry out.
+ */
 export function registrationFlows({ config }: Pick<AccountsDeps, 'config'>): UiaFlow[] {
-  return config.registration.flows.flatMap((flow) => (stages[flow] === undefined ? [] : [stages[flow]]))
+  const { flows } = config.registration
+  const known = flows.flatMap((flow) => stages[flow] ?? [])
+  return flows.length > 0 && known.length === flows.length ? [known] : []
 }
 
 /** Throws `M_FORBIDDEN` where nobody can register. */

@@ -28,6 +28,8 @@ export interface FederationCall {
   readonly maxBytes?: number
   /** `background`: fails at once while the destination is backing off. Unless given, somebody waits: it is tried. */
   readonly patience?: 'user' | 'background'
+  /** whether a failure counts against the destination; true unless given */
+  readonly isCounted?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -87,7 +89,7 @@ export class FederationClient {
       destinations.succeeded(destination)
       return answer
     } catch (error) {
-      if (error instanceof FederationError && !call.signal?.aborted) this.#note(destination, error)
+      if (error instanceof FederationError && call.isCounted !== false && !call.signal?.aborted) this.#note(destination, error)
       throw error
     }
   }
@@ -332,8 +334,9 @@ export class FederationClient {
   }
 
   /** `PUT /send/{txnId}`: returns the verdicts by event id. `bodyText` is canonical JSON. */
-  async sendTransaction(destination: ServerName, txnId: string, bodyText: string): Promise<JsonObject> {
-    const answer = await this.request(destination, { method: 'PUT', path: `${v1}/send/${part(txnId)}`, bodyText, maxBytes: 4 * MiB })
+  async sendTransaction(destination: ServerName, txnId: string, bodyText: string, signal?: AbortSignal): Promise<JsonObject> {
+    const call = { method: 'PUT', path: `${v1}/send/${part(txnId)}`, bodyText, maxBytes: 4 * MiB, isCounted: false } as const
+    const answer = await this.request(destination, signal === undefined ? call : { ...call, signal })
     return isJsonObject(answer.pdus) ? answer.pdus : {}
   }
 

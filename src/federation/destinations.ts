@@ -55,6 +55,11 @@ export class Destinations {
     return Math.min(state.intervalMs, Math.max(0, state.retryTs - this.#deps.clock.now()))
   }
 
+  /** Whether it did not answer the last time. */
+  isFailing(server: ServerName): boolean {
+    return this.#failing.has(server)
+  }
+
   /** Why a request should not be sent now; undefined where it may be. */
   checkUsable(server: ServerName, patience: 'user' | 'background'): string | undefined {
     const state = this.#failing.get(server)
@@ -121,6 +126,6 @@ export class Destinations {
     const { database, log } = this.#deps
     const write = () => database.write((tx) => putDestinationState(tx, server, { failingSinceTs, retryTs, intervalMs }, okTs))
     // In order, one after the other: the last word counts. Lost in a crash, it is found out again.
-    this.#writing = this.#writing.then(write).catch((error: unknown) => log.error('the state of a destination was not stored', {}, error))
+    this.#writing = this.#writing.then(write).catch((error: unknown) => log.error('the state of a destination was not stored', { error }))
   }
 }

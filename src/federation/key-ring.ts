@@ -241,7 +241,7 @@ export class KeyRing {
     try {
       await database.write((tx) => putServerKeys(tx, server, changed))
     } catch (error) {
-      log.error('keys of a server were not stored', {}, error)
+      log.error('keys of a server were not stored', { error })
     }
   }
 }

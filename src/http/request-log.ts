@@ -15,6 +15,6 @@ export interface Served {
 export function logRequest(deps: { log: Log; clock: Clock }, served: Served, cause?: unknown): void {
   const { method, route, id, status, startedAt } = served
   const fields = { method, route, request: id, status, ms: Math.round(deps.clock.monotonic() - startedAt) }
-  if (cause !== undefined) deps.log.error('request failed', fields, cause)
+  if (cause !== undefined) deps.log.error('request failed', { ...fields, error: cause })
   else deps.log.debug('request', fields)
 }

@@ -7,9 +7,27 @@ import type { UserId } from '../protocol/ids.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import { Mutex } from '../util/mutex.ts'
 
+/** An erasure that was asked for: all that is needed to begin it again. */
+export interface ErasureEntry {
+  readonly kind: 'erasure'
+  /** T0 */
+  readonly ts: number
+  readonly user: UserId
+  readonly mode: 'redact' | 'forget'
+  readonly id: string
+  readonly deadline: number
+  /** hash of the receipt's token */
+  readonly receipt: string
+  /** base64 */
+  readonly salt: string
+  readonly by: string
+  /** ms */
+  readonly delay: number
+}
+
 /** What the journal remembers, so that a restored backup does not bring anybody back. */
 export type JournalEntry =
-  | { readonly kind: 'erasure'; readonly ts: number; readonly user: UserId; readonly mode: 'redact' | 'forget'; readonly id: string; readonly deadline: number; readonly receipt: string; readonly salt: string; readonly by: string; readonly delay: number }
+  | ErasureEntry
   | { readonly kind: 'deactivation'; readonly ts: number; readonly user: UserId }
   | { readonly kind: 'inbound'; readonly ts: number; readonly user: UserId; readonly until: number }
   | { readonly kind: 'cancellation'; readonly ts: number; readonly user: UserId; readonly id: string }
@@ -35,6 +53,13 @@ const firstHash = '0'.repeat(64)
 
 function hashOf(seq: number, previous: string, entry: JournalEntry): string {
   return createHash('sha256').update(canonicalJson({ seq, previous, entry: entry as unknown as JsonObject })).digest('hex')
+}
+
+/** The line that follows another one; the first where there is none. */
+export function makeLine(last: JournalLine | undefined, entry: JournalEntry): JournalLine {
+  const seq = (last?.seq ?? 0) + 1
+  const previous = last?.hash ?? firstHash
+  return { seq, entry, previous, hash: hashOf(seq, previous, entry) }
 }
 
 /** The text of a line, without its end. */
@@ -92,15 +117,13 @@ export class Journal {
 
   /** The lines after a number, in order. */
   after(seq: number): readonly JournalLine[] {
-    return this.#lines.filter((line) => line.seq > seq)
+    return this.#lines.slice(seq)
   }
 
   /** Appends an entry; resolves when it is on disk. Throws what the disk throws, with nothing appended. */
   append(entry: JournalEntry): Promise<JournalLine> {
     return this.#mutex.run(async () => {
-      const seq = this.lastSeq + 1
-      const previous = this.lastHash
-      const line = { seq, entry, previous, hash: hashOf(seq, previous, entry) }
+      const line = makeLine(this.#lines.at(-1), entry)
       await this.#write(line)
       return line
     })

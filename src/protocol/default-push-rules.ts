@@ -16,7 +16,11 @@ export function defaultPushRules(userId: string): PushRuleset {
       rule('.m.rule.suppress_notices', [eventMatch('content.msgtype', 'm.notice')], []),
       rule(
         '.m.rule.invite_for_me',
-        [eventMatch('type', 'm.room.member'), eventMatch('content.membership', 'invite'), eventMatch('state_key', userId)],
+        [
+          eventMatch('type', 'm.room.member'),
+          eventMatch('content.membership', 'invite'),
+          eventMatch('state_key', userId),
+        ],
         ['notify', defaultSound],
       ),
       rule('.m.rule.member_event', [eventMatch('type', 'm.room.member')], []),

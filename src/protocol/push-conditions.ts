@@ -37,11 +37,13 @@ const makers: { readonly [kind: string]: ConditionMaker } = {
       return Array.isArray(list) && list.includes(value)
     }
   },
-  contains_display_name: () => (event, { displayName }) => {
-    const { body } = event.content
-    if (typeof body !== 'string' || displayName === undefined || displayName === '') return false
-    return containsWords(body.toLowerCase(), displayName.toLowerCase())
-  },
+  contains_display_name:
+    () =>
+    (event, { displayName }) => {
+      const { body } = event.content
+      if (typeof body !== 'string' || displayName === undefined || displayName === '') return false
+      return containsWords(body.toLowerCase(), displayName.toLowerCase())
+    },
   room_member_count: ({ is }) => (typeof is === 'string' ? memberCountIs(is) : undefined),
   sender_notification_permission: ({ key }) =>
     typeof key === 'string'

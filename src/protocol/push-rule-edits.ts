@@ -92,7 +92,8 @@ export function putPushRule(
     if (target < 0) throw new MatrixError('M_UNKNOWN', `before/after rule not found: ${neighbour}`, {}, 400)
     if (position.before === undefined) target++
   } else if (at >= 0) target = at
-  else if (neighbour !== undefined) throw new MatrixError('M_UNKNOWN', `before/after rule not found: ${neighbour}`, {}, 400)
+  else if (neighbour !== undefined)
+    throw new MatrixError('M_UNKNOWN', `before/after rule not found: ${neighbour}`, {}, 400)
   return withOwn(edits, kind, others.toSpliced(target, 0, rule))
 }
 

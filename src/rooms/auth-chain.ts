@@ -11,40 +11,41 @@ export class AuthGraphReader {
   readonly #caches: Caches
   readonly #conn: Conn
   readonly #nodes = new Map<number, AuthNode>()
+  /** Those of which everything that they reach is loaded. */
+  readonly #complete = new Set<number>()
 
   constructor(caches: Caches, conn: Conn) {
     this.#caches = caches
     this.#conn = conn
   }
 
-  /** Loads these events and, unless `depth` is 1, all that they reach. */
-  async load(nids: Iterable<number>, depth = Infinity): Promise<void> {
-    let wanted = this.#unknown(nids)
-    for (let level = 0; level < depth && wanted.length > 0; level++) {
-      const next = new Set<number>()
-      for (const node of await this.#fetch(wanted)) for (const edge of node.edges) if (!this.#nodes.has(edge)) next.add(edge)
-      wanted = [...next]
+  /** Loads these events and all that they reach, down to the row id `floor`. */
+  async load(nids: Iterable<number>, floor = 0): Promise<void> {
+    const visited = new Set<number>()
+    const visit = (nid: number, into: number[]) => {
+      if (nid < floor || visited.has(nid) || this.#complete.has(nid)) return
+      visited.add(nid)
+      into.push(nid)
     }
+    let wanted: number[] = []
+    for (const nid of nids) visit(nid, wanted)
+    while (wanted.length > 0) {
+      await this.#fetch(wanted.filter((nid) => !this.#nodes.has(nid)))
+      const next: number[] = []
+      for (const nid of wanted) for (const edge of this.node(nid).edges) visit(edge, next)
+      wanted = next
+    }
+    if (floor === 0) for (const nid of visited) this.#complete.add(nid)
   }
 
-  #unknown(nids: Iterable<number>): number[] {
-    const unknown = new Set<number>()
-    for (const nid of nids) if (!this.#nodes.has(nid)) unknown.add(nid)
-    return [...unknown]
-  }
-
-  async #fetch(nids: readonly number[]): Promise<AuthNode[]> {
-    const found: AuthNode[] = []
+  async #fetch(nids: readonly number[]): Promise<void> {
     const missing: number[] = []
     for (const nid of nids) {
       const known = this.#caches.auth.get(nid)
       if (known === undefined) missing.push(nid)
-      else {
-        this.#nodes.set(nid, known)
-        found.push(known)
-      }
+      else this.#nodes.set(nid, known)
     }
-    if (missing.length === 0) return found
+    if (missing.length === 0) return
     for (const row of await listAuthEdges(this.#conn, missing)) {
       const node: AuthNode = {
         stateKeyNid: row.stateKeyNid,
@@ -53,9 +54,7 @@ export class AuthGraphReader {
       }
       this.#nodes.set(row.nid, node)
       remember(this.#conn, () => this.#caches.auth.set(row.nid, node))
-      found.push(node)
     }
-    return found
   }
 
   /** What is known of a loaded event; nothing of one that is not stored. */

@@ -2,6 +2,7 @@ import type { StateKey } from '../protocol/auth/state.ts'
 import { stateKeyText } from '../protocol/auth/state.ts'
 import type { RoomEvent } from '../protocol/event.ts'
 import { agreedChains } from '../protocol/state-resolution/auth-difference.ts'
+import { buildAuthGraph } from '../protocol/state-resolution/auth-graph.ts'
 import { findConflict } from '../protocol/state-resolution/full-conflicted-set.ts'
 import type { Conflict } from '../protocol/state-resolution/full-conflicted-set.ts'
 import { eventsToLoad, stateToLoad } from '../protocol/state-resolution/plan.ts'
@@ -36,11 +37,12 @@ export async function resolveMaps(
   let nids: number[]
   if (room.version.stateResolution === 'v1') nids = conflicted
   else {
-    await reader.load(agreedChains(sets, split))
+    const agreed = agreedChains(buildAuthGraph(conflicted, reader.edges), sets, split)
+    await reader.load(agreed.roots, agreed.floor)
     conflict = findConflict(room.version, sets, split, reader.edges)
     nids = eventsToLoad(conflict, reader.edges)
   }
-  await reader.load(nids, 1)
+  await reader.load(nids)
   const events = new Map(await loadEvents(deps, conn, room, nids))
   const keyNids = new Map<string, number>()
   const subjects = conflict === undefined ? nids : conflict.full
@@ -55,7 +57,7 @@ export async function resolveMaps(
     if (eventNid !== undefined && !events.has(eventNid)) unconflicted.add(eventNid)
   }
   for (const [nid, event] of await loadEvents(deps, conn, room, unconflicted)) events.set(nid, event)
-  await reader.load(unconflicted, 1)
+  await reader.load(unconflicted)
   return resolveState(
     {
       version: room.version,

@@ -8,6 +8,8 @@ export interface Extremity {
   readonly eventNid: number
   readonly eventId: EventId
   readonly depth: number
+  /** State group after it. */
+  readonly stateAfter: number
 }
 
 /** A room at one revision. Immutable: an append makes the next one. */

@@ -2,7 +2,7 @@ import { and, asc, eq, gt, isNotNull, isNull, sql } from 'drizzle-orm'
 import { accounts, users } from '../../schema/tables/users.ts'
 import type { UserId } from '../protocol/ids.ts'
 import type { Conn, Tx } from './database.ts'
-import { query } from './query.ts'
+import { query, sqlQuery } from './query.ts'
 import type { Engine } from './statement.ts'
 
 /** What an account is for. */
@@ -128,6 +128,21 @@ const counted = query('count_accounts')(({ db, t }) =>
   db.select({ count: sql<number>`count(*)`.mapWith(Number) }).from(t(accounts)).where(isNull(t(accounts).deactivated_ts)),
 )
 
+const erased = query<{ userId: string }>('find_erased_user')(({ db, t, p }) =>
+  db
+    .select({ erased_ts: t(users).erased_ts, returned_ts: t(users).returned_ts })
+    .from(t(users))
+    .where(and(eq(t(users).user_id, p.userId), isNotNull(t(users).erased_ts))),
+)
+
+const stillThere = sqlQuery<{ limit: number }, { user_nid: number; user_id: UserId }>(
+  'list_deactivated_members',
+  `select a.user_nid, u.user_id from accounts a join users u on u.user_nid = a.user_nid
+   where a.deactivated_ts is not null and u.erased_ts is null and exists (
+     select 1 from memberships m where m.user_nid = a.user_nid and m.membership in ('join', 'invite', 'knock'))
+   order by a.user_nid limit :limit`,
+)
+
 /** The account of a user by number, or undefined where the user is none of ours. */
 export async function findAccount(conn: Conn, userNid: number): Promise<AccountRow | undefined> {
   return (await byNid.first(conn, { userNid })) as AccountRow | undefined
@@ -187,4 +202,15 @@ export async function putAccountDeactivated(tx: Tx, userNid: number, ts: number)
 /** Which peppers stored hashes were made with. */
 export async function listPepperIds(conn: Conn): Promise<string[]> {
   return (await peppers(conn)).flatMap(({ pepper_id: id }) => (id === null ? [] : [id]))
+}
+
+/** Whether a user, local or remote, is erased and has not come back since. */
+export async function isErasedUser(conn: Conn, userId: string): Promise<boolean> {
+  const row = await erased.first(conn, { userId })
+  return row !== undefined && row.returned_ts === null
+}
+
+/** Accounts that were deactivated, not erased, and are still in a room, invited or knocking; at most `limit`. */
+export async function listDeactivatedMembers(conn: Conn, limit: number): Promise<{ userNid: number; userId: UserId }[]> {
+  return (await stillThere(conn, { limit })).map(({ user_nid: userNid, user_id: userId }) => ({ userNid, userId }))
 }

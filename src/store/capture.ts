@@ -105,7 +105,10 @@ function decoderSource(field: unknown): { mapFromDriverValue: Decode } {
   return (made as unknown as { decoder: { mapFromDriverValue: Decode } }).decoder
 }
 
-function decoderOf(fields: readonly Field[], notNull?: Captured['joinsNotNullableMap']): NonNullable<Compiled['decode']> {
+function decoderOf(
+  fields: readonly Field[],
+  notNull?: Captured['joinsNotNullableMap'],
+): NonNullable<Compiled['decode']> {
   const cells = fields.map(({ field }) => cellOf(field))
   if (fields.every(({ path }) => path.length === 1)) {
     const keys = fields.map(({ path }) => path[0] ?? '')
@@ -119,7 +122,8 @@ function decoderOf(fields: readonly Field[], notNull?: Captured['joinsNotNullabl
   const optional = new Set<string>()
   for (const { path, field } of fields) {
     const [group] = path
-    if (group !== undefined && path.length === 2 && is(field, Column) && notNull?.[getTableName(field.table)] === false) optional.add(group)
+    if (group !== undefined && path.length === 2 && is(field, Column) && notNull?.[getTableName(field.table)] === false)
+      optional.add(group)
   }
   return (row) => {
     const made: Record<string, unknown> = {}

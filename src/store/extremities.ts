@@ -8,7 +8,7 @@ import { query } from './query.ts'
 const list = query<{ roomNid: number }>('listForwardExtremities')(({ db, t, p }) => {
   const [f, e] = [t(forward_extremities), t(events)]
   return db
-    .select({ eventNid: e.event_nid, eventId: e.event_id, depth: e.depth })
+    .select({ eventNid: e.event_nid, eventId: e.event_id, depth: e.depth, stateAfter: e.state_after })
     .from(f)
     .innerJoin(e, eq(e.event_nid, f.event_nid))
     .where(eq(f.room_nid, p.roomNid))
@@ -55,8 +55,9 @@ const listBackward = query<{ roomNid: number }>('listBackwardExtremities')(({ db
 export async function listForwardExtremities(
   conn: Conn,
   roomNid: number,
-): Promise<{ eventNid: number; eventId: EventId; depth: number }[]> {
-  return (await list(conn, { roomNid })).map((row) => ({ ...row, eventId: row.eventId as EventId }))
+): Promise<{ eventNid: number; eventId: EventId; depth: number; stateAfter: number }[]> {
+  const rows = await list(conn, { roomNid })
+  return rows.map((row) => ({ ...row, eventId: row.eventId as EventId, stateAfter: row.stateAfter ?? 0 }))
 }
 
 /** Makes `newNid` an extremity and the others none. */

@@ -1,29 +1,8 @@
 import type { Clock } from '../util/ports.ts'
-import type { Conn, Lock, Tx } from './database.ts'
+import type { BatchDriver } from './batch-driver.ts'
+import type { Lock, Tx } from './database.ts'
 import { unavailable } from './errors.ts'
-import type { Statement, Values } from './statement.ts'
-
-/** The one writing connection of an engine, as the queue drives it. */
-export interface BatchDriver {
-  /** where the statements of writes run */
-  readonly conn: Conn
-  readonly writerNid: number
-  /** the position that this writer committed last */
-  readonly position: number
-  begin(locks: readonly Lock[]): Promise<void>
-  savepoint(): Promise<void>
-  release(): Promise<void>
-  /** back to the last savepoint, which is gone afterwards */
-  rollbackToSavepoint(): Promise<void>
-  /** COMMIT together with the writer's position; returns when it is committed, rejects when it is not */
-  commit(position: number): Promise<void>
-  /** ends the transaction whatever its state; never rejects */
-  rollback(): Promise<void>
-  /** false once the engine has thrown the whole transaction away */
-  isOpen(): boolean
-  /** true for a failure that the next try may not meet (deadlock, lost connection) */
-  isTransient(error: unknown): boolean
-}
+import { WriteTx } from './write-tx.ts'
 
 /** What the queue calls. */
 export interface GroupCommitOptions {
@@ -163,7 +142,9 @@ export class GroupCommit {
   #limit<T>(promise: Promise<T>): Promise<T> {
     let cancel = () => {}
     const late = new Promise<never>((_, reject) => {
-      cancel = this.#options.clock.setTimer(longestWriteMs, () => reject(new Error('a write did not end: is one inside another?')))
+      cancel = this.#options.clock.setTimer(longestWriteMs, () =>
+        reject(new Error('a write did not end: is one inside another?')),
+      )
     })
     return Promise.race([promise, late]).finally(() => cancel())
   }
@@ -213,79 +194,4 @@ export class GroupCommit {
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
-}
-
-class WriteTx implements Tx {
-  readonly writes = true
-  readonly memory: (() => void)[] = []
-  readonly effects: (() => void)[] = []
-  readonly engine
-  readonly #driver: BatchDriver
-  readonly #first: number
-  position: number
-  failure: unknown
-  #isOver = false
-
-  constructor(driver: BatchDriver, position: number) {
-    this.#driver = driver
-    this.engine = driver.conn.engine
-    this.position = position
-    this.#first = position
-  }
-
-  get writerNid(): number {
-    return this.#driver.writerNid
-  }
-
-  get hasMoved(): boolean {
-    return this.position > this.#first
-  }
-
-  nextPosition(): number {
-    this.#check()
-    return ++this.position
-  }
-
-  onCommit(fn: () => void): void {
-    this.memory.push(fn)
-  }
-
-  afterCommit(fn: () => void): void {
-    this.effects.push(fn)
-  }
-
-  async all(statement: Statement, values: Values): Promise<unknown[]> {
-    this.#check()
-    try {
-      return await this.#driver.conn.all(statement, values)
-    } catch (error) {
-      throw (this.failure ??= error)
-    }
-  }
-
-  async run(statement: Statement, values: Values): Promise<number> {
-    this.#check()
-    try {
-      return await this.#driver.conn.run(statement, values)
-    } catch (error) {
-      throw (this.failure ??= error)
-    }
-  }
-
-  /** The function returned: nothing may follow, and a failure that it swallowed still counts. */
-  finish(): void {
-    this.#isOver = true
-    if (this.failure !== undefined) throw this.failure
-  }
-
-  abandon(): void {
-    this.#isOver = true
-  }
-
-  // one engine refuses what follows a failed statement, the other would not: here neither does
-  #check(): void {
-    if (this.#isOver) throw new Error('this write is over')
-    if (this.failure !== undefined) throw this.failure
-    if (!this.#driver.isOpen()) throw new Error('this transaction is gone')
-  }
 }

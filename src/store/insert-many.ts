@@ -23,7 +23,12 @@ export interface ManyOptions<K extends string, R extends string> {
  * `const insertX = insertMany('insertX', x, ['a', 'b'])`, called as `await insertX(tx, rows)`.
  * Gives the columns of `returning`, of the rows that were inserted or updated.
  */
-export function insertMany<N extends string, C extends Columns, K extends keyof C & string, R extends keyof C & string = never>(
+export function insertMany<
+  N extends string,
+  C extends Columns,
+  K extends keyof C & string,
+  R extends keyof C & string = never,
+>(
   name: string,
   table: Table<N, C>,
   columns: readonly K[],
@@ -34,7 +39,12 @@ export function insertMany<N extends string, C extends Columns, K extends keyof 
   const statement = declareStatement(name, (engine) => {
     const bools = returning.filter((column) => table.columns[column]?.kind === 'bool')
     const sql = engine === 'sqlite' ? sqliteInsert(table, columns, options) : postgresInsert(table, columns, options)
-    return { sql, slots: [{ name: 'rows' }], decode: undefined, ...(returning.length > 0 ? { decoder: rawRows({ bools }) } : {}) }
+    return {
+      sql,
+      slots: [{ name: 'rows' }],
+      decode: undefined,
+      ...(returning.length > 0 ? { decoder: rawRows({ bools }) } : {}),
+    }
   })
   const key = typeof onConflict === 'object' ? onConflict.key : undefined
   return async (tx, rows) => {
@@ -48,7 +58,10 @@ export function insertMany<N extends string, C extends Columns, K extends keyof 
 }
 
 // PostgreSQL refuses an upsert that meets one key twice, SQLite takes the last row: here the last one counts
-function lastOfEach<T extends Readonly<Record<K, unknown>>, K extends string>(rows: readonly T[], key: readonly K[]): T[] {
+function lastOfEach<T extends Readonly<Record<K, unknown>>, K extends string>(
+  rows: readonly T[],
+  key: readonly K[],
+): T[] {
   return [...new Map(rows.map((row) => [JSON.stringify(key.map((column) => row[column])), row])).values()]
 }
 

@@ -49,7 +49,10 @@ export function listMigrations(engine: Engine): Migration[] {
 /** Divides SQL at each `;` that ends a line; triggers and functions are not used. */
 export function splitStatements(sql: string): string[] {
   const bare = sql.replace(/^\s*--.*$/gm, '')
-  return bare.split(/;\s*$/m).map((statement) => statement.trim()).filter((statement) => statement !== '')
+  return bare
+    .split(/;\s*$/m)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== '')
 }
 
 /**
@@ -65,7 +68,8 @@ export async function migrate(
     const applied = await migrator.applied()
     const newest = Math.max(0, ...migrations.map(({ version }) => version))
     const found = Math.max(0, ...applied.map(({ version }) => version))
-    if (found > newest) throw new Error(`the database has schema ${found}, this program knows only ${newest}: update it`)
+    if (found > newest)
+      throw new Error(`the database has schema ${found}, this program knows only ${newest}: update it`)
     const done = new Set(applied.map(({ version, step }) => `${version}.${step}`))
     for (const { version, name, steps } of migrations) {
       for (const [step, sql] of steps.entries()) {

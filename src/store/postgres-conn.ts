@@ -17,7 +17,10 @@ const cannotNow = /^(08|53|57P|58|25006|E[A-Z]+$)/
 /** True when the connection, not the statement, failed. */
 export function isLostConnection(error: unknown): boolean {
   const code = driverCode(error)
-  return /^(08|57P|E[A-Z]+$)/.test(code) || (error instanceof Error && /Connection terminated|not queryable|timeout expired/i.test(error.message))
+  return (
+    /^(08|57P|E[A-Z]+$)/.test(code) ||
+    (error instanceof Error && /Connection terminated|not queryable|timeout expired/i.test(error.message))
+  )
 }
 
 /** True for what the same transaction, tried again, may not meet: a deadlock, a serialisation failure, a lost connection. */
@@ -31,7 +34,7 @@ export function postgresError(statement: string, cause: unknown): Error {
   const bare = new Error(`PostgreSQL ${code || 'connection lost'}`)
   Object.assign(bare, { code: code || '08006' })
   if (code === '23505') return new UniqueViolation(statement, { cause: bare })
-  if (/^40/.test(code) || code === '55P03') return new StatementError(statement, code, { cause: bare })
+  if (code.startsWith('40') || code === '55P03') return new StatementError(statement, code, { cause: bare })
   if (cannotNow.test(code) || isLostConnection(cause)) return unavailable(bare)
   if (cause instanceof TypeError) return cause
   return new StatementError(statement, code, { cause: bare })

@@ -1,8 +1,8 @@
 import pg from 'pg'
 import type { Clock } from '../util/ports.ts'
+import type { BatchDriver } from './batch-driver.ts'
 import type { Lock, Tx } from './database.ts'
 import { Fenced, unavailable } from './errors.ts'
-import type { BatchDriver } from './group-commit.ts'
 import { PostgresConn, clientConfig, isLostConnection, isTransientPostgres, postgresError } from './postgres-conn.ts'
 import type { PostgresTarget } from './postgres-conn.ts'
 import { sqlReturning, sqlRun } from './query.ts'
@@ -59,7 +59,12 @@ export class PostgresDriver implements BatchDriver {
   #isOpen = false
   #renewedAt = -Infinity
 
-  constructor(target: PostgresTarget, clock: Clock, name: string, onCommit?: (commit: () => Promise<void>) => Promise<void>) {
+  constructor(
+    target: PostgresTarget,
+    clock: Clock,
+    name: string,
+    onCommit?: (commit: () => Promise<void>) => Promise<void>,
+  ) {
     this.#target = target
     this.#clock = clock
     this.#name = name
@@ -175,7 +180,9 @@ export class PostgresDriver implements BatchDriver {
     for (let tries = 0; ; tries++) {
       try {
         await this.#connect()
-        await this.conn.exec(`select pg_terminate_backend(${backend}) where ${backend} in (select pid from pg_stat_activity where application_name = 'lethe')`)
+        await this.conn.exec(
+          `select pg_terminate_backend(${backend}) where ${backend} in (select pid from pg_stat_activity where application_name = 'lethe')`,
+        )
         const row = await findBatch.first(asTx(this.conn), { nid, fence })
         return row?.batch === batch
       } catch (error) {

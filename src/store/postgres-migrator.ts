@@ -39,7 +39,9 @@ export function postgresMigrator(url: string): Migrator {
       }
     },
     async applied() {
-      const { rows } = await client.query<{ version: number; step: number }>('select version, step from schema_migrations')
+      const { rows } = await client.query<{ version: number; step: number }>(
+        'select version, step from schema_migrations',
+      )
       return rows
     },
     async apply(statements, { version, step, name, applied_ts }, failpoint) {

@@ -37,7 +37,10 @@ async function clearLog(client: pg.Client, clock: Clock): Promise<void> {
     await client.query('select pg_logical_emit_message(false, $1, $2)', ['lethe', 'x'])
     await client.query('select pg_switch_wal()')
     await client.query('checkpoint')
-    const old = await client.query('select 1 from pg_ls_waldir() where name <= $1 and name ~ $2 limit 1', [last, '^[0-9A-F]{24}$'])
+    const old = await client.query('select 1 from pg_ls_waldir() where name <= $1 and name ~ $2 limit 1', [
+      last,
+      '^[0-9A-F]{24}$',
+    ])
     if (old.rowCount === 0) return
     await clock.sleep(100)
   }

@@ -75,7 +75,8 @@ class PostgresDatabase implements Database {
   async start(): Promise<void> {
     await this.#driver.open()
     await this.#notifications.open()
-    for (const [writerNid, position] of await this.read((conn) => this.streamVector(conn))) this.#seen.set(writerNid, position)
+    for (const [writerNid, position] of await this.read((conn) => this.streamVector(conn)))
+      this.#seen.set(writerNid, position)
     this.#plan()
   }
 
@@ -156,7 +157,8 @@ class PostgresDatabase implements Database {
   async #poll(): Promise<void> {
     try {
       if (this.#driver.needsRenewal) await this.write(() => Promise.resolve())
-      for (const [writerNid, position] of await this.read((conn) => this.streamVector(conn))) this.#advance(writerNid, position)
+      for (const [writerNid, position] of await this.read((conn) => this.streamVector(conn)))
+        this.#advance(writerNid, position)
     } catch (error) {
       if (!this.#isClosed) this.#options.onFault(error)
     }

@@ -76,7 +76,10 @@ function anyOfPostgres(column: SQLWrapper, list: SQLWrapper): SQL<boolean> {
 
 const isRows = ({ decode, decoder }: Compiled) => decode !== undefined || decoder !== undefined
 
-function callable<P, R, First, C extends Conn>(name: string, compile: (engine: Engine) => Compiled): Query<P, R, First, C> {
+function callable<P, R, First, C extends Conn>(
+  name: string,
+  compile: (engine: Engine) => Compiled,
+): Query<P, R, First, C> {
   const statement = declareStatement(name, compile)
   const call = (conn: C, values: object = {}): Promise<unknown> =>
     isRows(statement.compile(conn.engine)) ? conn.all(statement, values) : conn.run(statement, values)
@@ -130,7 +133,11 @@ export function rawRows({ bools = [] }: RawOptions): NonNullable<Compiled['decod
 }
 
 /** Escape hatch for recursive or engine-specific reads: rows of raw SQL, keyed by column name. */
-export function sqlQuery<P extends object, R>(name: string, raw: RawSql, options: RawOptions = {}): Query<P, R[], R, Conn> {
+export function sqlQuery<P extends object, R>(
+  name: string,
+  raw: RawSql,
+  options: RawOptions = {},
+): Query<P, R[], R, Conn> {
   return callable(name, (engine) => {
     const { sql: text, slots } = compileRaw(engine, raw)
     return { sql: text, slots, decode: undefined, decoder: rawRows(options) }
@@ -138,7 +145,11 @@ export function sqlQuery<P extends object, R>(name: string, raw: RawSql, options
 }
 
 /** As `sqlQuery`, for statements that change rows and return some. */
-export function sqlReturning<P extends object, R>(name: string, raw: RawSql, options: RawOptions = {}): Query<P, R[], R, Tx> {
+export function sqlReturning<P extends object, R>(
+  name: string,
+  raw: RawSql,
+  options: RawOptions = {},
+): Query<P, R[], R, Tx> {
   return sqlQuery<P, R>(name, raw, options) as unknown as Query<P, R[], R, Tx>
 }
 

@@ -14,7 +14,11 @@ const cannotNow = /^SQLITE_(FULL|READONLY|IOERR|BUSY|LOCKED|CANTOPEN|NOMEM)/
 /** The error that callers get for a failure of SQLite. */
 export function sqliteError(statement: string, cause: unknown): Error {
   const code = driverCode(cause)
-  if (code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY' || code === 'SQLITE_CONSTRAINT_ROWID') {
+  if (
+    code === 'SQLITE_CONSTRAINT_UNIQUE' ||
+    code === 'SQLITE_CONSTRAINT_PRIMARYKEY' ||
+    code === 'SQLITE_CONSTRAINT_ROWID'
+  ) {
     return new UniqueViolation(statement, { cause })
   }
   if (cannotNow.test(code)) return unavailable(cause)

@@ -1,7 +1,7 @@
 import type Sqlite from 'better-sqlite3'
 import type { Clock } from '../util/ports.ts'
+import type { BatchDriver } from './batch-driver.ts'
 import { Fenced, driverCode, unavailable } from './errors.ts'
-import type { BatchDriver } from './group-commit.ts'
 import { sqlRun } from './query.ts'
 import { sqliteError } from './sqlite-conn.ts'
 import type { SqliteConn } from './sqlite-conn.ts'

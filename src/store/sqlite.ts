@@ -128,7 +128,9 @@ class SqliteDatabase implements Database {
     // first what is durable, then what `conn` can see: the smaller of the two is both
     const durable = this.#durablePosition
     const rows = await listPositions(conn)
-    return new Map(rows.map(({ writer_nid, position }) => [writer_nid, writer_nid === 1 ? Math.min(position, durable) : position]))
+    return new Map(
+      rows.map(({ writer_nid, position }) => [writer_nid, writer_nid === 1 ? Math.min(position, durable) : position]),
+    )
   }
 
   onCommitted(listener: CommitListener): () => void {

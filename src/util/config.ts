@@ -7,6 +7,7 @@ import type {
   PrivacyConfig,
   RateLimitsConfig,
 } from './config-sections.ts'
+import type { LogLevel } from './log.ts'
 
 /** Which endpoints a listener offers. */
 export type Resource = 'client' | 'federation' | 'media' | 'console' | 'admin' | 'metrics' | 'health'
@@ -29,8 +30,6 @@ export interface DatabaseConfig {
   readonly url: string | null
   readonly pool: number
 }
-
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 /** The configuration file, checked, with every default filled in; all paths are absolute. See config.example.yaml. */
 export interface Config extends AccountsConfig, Integrations {

@@ -75,8 +75,11 @@ export function createLog({ level, sinks }: LogOptions): Log {
 }
 
 function wrap(logger: pino.Logger): Log {
-  const at = (level: Exclude<LogLevel, 'silent'>) => (message: string, fields: LogFields = {}) =>
-    logger[level](fields, scrub(message))
+  const at =
+    (level: Exclude<LogLevel, 'silent'>) =>
+    (message: string, fields: LogFields = {}) => {
+      if (logger.isLevelEnabled(level)) logger[level](fields, scrub(message))
+    }
   return {
     trace: at('trace'),
     debug: at('debug'),

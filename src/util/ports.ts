@@ -53,7 +53,15 @@ export interface NetHead {
 }
 
 /** Why an outbound request has no answer. */
-export type NetFailure = 'refused-address' | 'resolve' | 'connect' | 'tls' | 'timeout' | 'too-large' | 'aborted' | 'protocol'
+export type NetFailure =
+  | 'refused-address'
+  | 'resolve'
+  | 'connect'
+  | 'tls'
+  | 'timeout'
+  | 'too-large'
+  | 'aborted'
+  | 'protocol'
 
 /** A request without an answer. Any answer, of whatever status, is none of these. */
 export class NetError extends Error {

@@ -39,3 +39,9 @@ export const systemRandom: Random = {
   token: (length) => randomBytes(length).toString('base64url'),
   integer: (max) => randomInt(max),
 }
+
+/** Keeps the process alive although nothing is going on; the function returned ends that. */
+export function keepProcessAlive(): () => void {
+  const handle = setInterval(() => {}, longestTimerMs)
+  return () => clearInterval(handle)
+}

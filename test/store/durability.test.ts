@@ -10,9 +10,14 @@ import { openLogSync } from '../../src/store/sqlite-threads.ts'
 import type { LogSync, Synced } from '../../src/store/sqlite-threads.ts'
 import { items, makePlace } from '../support/store.ts'
 
-const insertItem = query<{ name: string }>('d.insertItem')(({ db, t, p }) => db.insert(t(items)).values({ name: p.name }))
+const insertItem = query<{ name: string }>('d.insertItem')(({ db, t, p }) =>
+  db.insert(t(items)).values({ name: p.name }),
+)
 const findItem = query<{ name: string }>('d.findItem')(({ db, t, p }) =>
-  db.select({ name: t(items).name }).from(t(items)).where(eq(t(items).name, p.name)),
+  db
+    .select({ name: t(items).name })
+    .from(t(items))
+    .where(eq(t(items).name, p.name)),
 )
 
 /** Syncs that end when the test says so. */
@@ -140,7 +145,9 @@ describe('durability', () => {
     await using place = await makePlace('sqlite')
     const database = await place.open()
     for (let i = 0; i < 40; i++) {
-      const writes = Array.from({ length: 100 }, (_, j) => database.write((tx) => insertItem(tx, { name: `${i}-${j}-`.padEnd(2_000, 'x') })))
+      const writes = Array.from({ length: 100 }, (_, j) =>
+        database.write((tx) => insertItem(tx, { name: `${i}-${j}-`.padEnd(2_000, 'x') })),
+      )
       await Promise.all(writes)
     }
     expect(statSync(`${place.path}-wal`).size).toBeLessThan(70 * 2 ** 20)
@@ -155,10 +162,15 @@ describe('durability', () => {
     const database = await place.open()
     await database.write((tx) => insertItem(tx, { name: 'before' }))
     await database.write((tx) => limitNow(tx))
-    const big = Array.from({ length: 5 }, (_, i) => database.write((tx) => insertItem(tx, { name: `${i}`.padEnd(100_000, 'x') })))
+    const big = Array.from({ length: 5 }, (_, i) =>
+      database.write((tx) => insertItem(tx, { name: `${i}`.padEnd(100_000, 'x') })),
+    )
     const small = database.write((tx) => insertItem(tx, { name: 'small' }))
     for (const result of await Promise.allSettled(big)) {
-      expect(result).toMatchObject({ status: 'rejected', reason: { status: 503, extra: { retry_after_ms: expect.any(Number) as number } } })
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { status: 503, extra: { retry_after_ms: expect.any(Number) as number } },
+      })
     }
     // it was in the same lost batch, and fits
     await small
@@ -198,7 +210,10 @@ describe('the lease of an SQLite file', () => {
       lock.exec('begin exclusive')
       console.log('held')
       setInterval(() => {}, 1000)`
-    return spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'], cwd: process.cwd() })
+    return spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      cwd: process.cwd(),
+    })
   }
 
   test('a second process is refused, and a killed one delays nobody', async () => {

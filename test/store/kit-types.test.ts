@@ -17,7 +17,7 @@ const samples = table(
   { holds: 'h', purpose: 'p', subject: ['user_nid'], retention: 'r', erasure: 'delete', export: 'x.json' },
 )
 
-test('the static type of a table is SQLite\'s', () => {
+test("the static type of a table is SQLite's", () => {
   type Row = typeof samples.sqlite.$inferSelect
   expectTypeOf<Row['note']>().toEqualTypeOf<'a' | 'b' | null>()
   expectTypeOf<Row['name']>().toEqualTypeOf<string>()

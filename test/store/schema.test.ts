@@ -43,14 +43,19 @@ describe('the schema', () => {
     const names = tables.flatMap(({ indexes }) => indexes.map(({ name }) => name))
     expect(new Set(names).size).toBe(names.length)
     for (const { columns, indexes, primary } of tables) {
-      for (const column of [...primary, ...indexes.flatMap(({ on }) => on)]) expect(columns).toHaveProperty(column.replace(/ desc$/, ''))
+      for (const column of [...primary, ...indexes.flatMap(({ on }) => on)])
+        expect(columns).toHaveProperty(column.replace(/ desc$/, ''))
     }
   })
 
   test('a fault of the data map is found', () => {
     const [first] = tables
     if (!first) throw new Error('no tables')
-    const broken = { name: 'x', columns: { user_nid: { subject: 'user' } }, map: { ...first.map, subject: [], erasure: 'keep' as const, purpose: ' ' } }
+    const broken = {
+      name: 'x',
+      columns: { user_nid: { subject: 'user' } },
+      map: { ...first.map, subject: [], erasure: 'keep' as const, purpose: ' ' },
+    }
     delete (broken.map as { reason?: string }).reason
     expect(checkDataMap([broken, broken])).toEqual([
       'table x: purpose is empty',
@@ -88,8 +93,16 @@ describe.each(engines)('migrations on %s', (engine: Engine) => {
 
   test('killed at any statement, they go on where they were', async () => {
     const migrations: Migration[] = [
-      { version: 1, name: 'a', steps: ['create table a (x integer);\ninsert into a values (1);', 'insert into a values (2);'] },
-      { version: 2, name: 'b', steps: ['alter table a add column y integer;\nupdate a set y = x + 1;\ncreate index a_y on a (y);'] },
+      {
+        version: 1,
+        name: 'a',
+        steps: ['create table a (x integer);\ninsert into a values (1);', 'insert into a values (2);'],
+      },
+      {
+        version: 2,
+        name: 'b',
+        steps: ['alter table a add column y integer;\nupdate a set y = x + 1;\ncreate index a_y on a (y);'],
+      },
     ]
     const places: string[] = []
     {
@@ -109,7 +122,10 @@ describe.each(engines)('migrations on %s', (engine: Engine) => {
       expect(again).toEqual([])
       if (engine === 'sqlite') {
         const conn = openSqliteConn(place.path, 'writer')
-        expect(conn.native.prepare('select x, y from a order by x').raw().all()).toEqual([[1, 2], [2, 3]])
+        expect(conn.native.prepare('select x, y from a order by x').raw().all()).toEqual([
+          [1, 2],
+          [2, 3],
+        ])
         conn.native.close()
       }
     }

@@ -11,28 +11,50 @@ const insertItem = query<{ name: string; note: string | null; flag: boolean; blo
   ({ db, t, p }) => db.insert(t(items)).values({ name: p.name, note: p.note, flag: p.flag, blob: p.blob }).returning(),
 )
 const findItem = query<{ name: string }>('test.findItem')(({ db, t, p }) =>
-  db.select().from(t(items)).where(eq(t(items).name, p.name)),
+  db
+    .select()
+    .from(t(items))
+    .where(eq(t(items).name, p.name)),
 )
 const listItems = query<{ nids: readonly number[] }>('test.listItems')(({ db, t, p, anyOf }) =>
-  db.select({ name: t(items).name }).from(t(items)).where(anyOf(t(items).item_nid, p.nids)).orderBy(asc(t(items).name)),
+  db
+    .select({ name: t(items).name })
+    .from(t(items))
+    .where(anyOf(t(items).item_nid, p.nids))
+    .orderBy(asc(t(items).name)),
 )
 const listByName = query<{ names: readonly string[]; most: number }>('test.listByName')(({ db, t, p, anyOf }) =>
-  db.select({ name: t(items).name }).from(t(items)).where(anyOf(t(items).name, p.names)).orderBy(asc(t(items).name)).limit(p.most),
+  db
+    .select({ name: t(items).name })
+    .from(t(items))
+    .where(anyOf(t(items).name, p.names))
+    .orderBy(asc(t(items).name))
+    .limit(p.most),
 )
 const listLike = query<{ pattern: string }>('test.listLike')(({ db, t, p, like }) =>
-  db.select({ name: t(items).name }).from(t(items)).where(like(t(items).name, p.pattern)).orderBy(asc(t(items).name)),
+  db
+    .select({ name: t(items).name })
+    .from(t(items))
+    .where(like(t(items).name, p.pattern))
+    .orderBy(asc(t(items).name)),
 )
 const countItems = query('test.countItems')(({ db, t }) =>
   db.select({ count: sql<number>`count(*)`, total: sql<number>`sum(${t(items).amount})` }).from(t(items)),
 )
 const setFlag = query<{ name: string; flag: boolean }>('test.setFlag')(({ db, t, p }) =>
-  db.update(t(items)).set({ flag: p.flag, amount: sql`${t(items).amount} + 1` }).where(eq(t(items).name, p.name)),
+  db
+    .update(t(items))
+    .set({ flag: p.flag, amount: sql`${t(items).amount} + 1` })
+    .where(eq(t(items).name, p.name)),
 )
 const putCount = query<{ nid: number; value: number }>('test.putCount')(({ db, t, p, excluded }) =>
   db
     .insert(t(counts))
     .values({ count_nid: p.nid, value: p.value })
-    .onConflictDoUpdate({ target: t(counts).count_nid, set: { value: sql`${t(counts).value} + ${excluded(t(counts).value)}` } })
+    .onConflictDoUpdate({
+      target: t(counts).count_nid,
+      set: { value: sql`${t(counts).value} + ${excluded(t(counts).value)}` },
+    })
     .returning({ value: t(counts).value }),
 )
 const deleteItem = query<{ name: string; flag: boolean }>('test.deleteItem')(({ db, t, p }) =>
@@ -45,19 +67,30 @@ const joinCounts = query<{ name: string }>('test.joinCounts')(({ db, t, p }) =>
     .leftJoin(t(counts), eq(t(counts).count_nid, t(items).item_nid))
     .where(eq(t(items).name, p.name)),
 )
-const rawItems = sqlQuery<{ names: readonly string[] }, { name: string; flag: boolean; note: string | null; n: number }>(
+const rawItems = sqlQuery<
+  { names: readonly string[] },
+  { name: string; flag: boolean; note: string | null; n: number }
+>(
   'test.rawItems',
   ({ list }) =>
     `select name, flag, note, count(*) over () as n from test_items where name in ${list('names', 'text')} and ':x' <> "name" order by name`,
   { bools: ['flag'] },
 )
-const rawRename = sqlRun<{ from: string; to: string }>('test.rawRename', 'update test_items set name = :to where name = :from')
-const rawDelete = sqlReturning<{ name: string }, { note: string | null }>('test.rawDelete', 'delete from test_items where name = :name returning note')
+const rawRename = sqlRun<{ from: string; to: string }>(
+  'test.rawRename',
+  'update test_items set name = :to where name = :from',
+)
+const rawDelete = sqlReturning<{ name: string }, { note: string | null }>(
+  'test.rawDelete',
+  'delete from test_items where name = :name returning note',
+)
 const insertItems = insertMany('test.insertItems', items, ['name', 'note', 'amount', 'flag', 'data', 'blob'], {
   onConflict: 'nothing',
   returning: ['item_nid', 'name', 'flag'],
 })
-const putItems = insertMany('test.putItems', items, ['name', 'amount'], { onConflict: { key: ['name'], update: ['amount'] } })
+const putItems = insertMany('test.putItems', items, ['name', 'amount'], {
+  onConflict: { key: ['name'], update: ['amount'] },
+})
 
 describe.each(engines)('statements on %s', (engine) => {
   let place: Place
@@ -94,8 +127,14 @@ describe.each(engines)('statements on %s', (engine) => {
       expect(await database.read((conn) => listByName(conn, { names: [name], most: 5 }))).toEqual([{ name }])
       expect(await database.read((conn) => rawItems(conn, { names: [name] }))).toMatchObject([{ name, note: name }])
       await database.write((tx) => rawDelete(tx, { name }))
-      await database.write((tx) => insertItems(tx, [{ name, note: name, amount: 1, flag: true, data: JSON.stringify({ name }), blob: null }]))
-      expect(await database.read((conn) => findItem.first(conn, { name }))).toMatchObject({ name, note: name, data: JSON.stringify({ name }) })
+      await database.write((tx) =>
+        insertItems(tx, [{ name, note: name, amount: 1, flag: true, data: JSON.stringify({ name }), blob: null }]),
+      )
+      expect(await database.read((conn) => findItem.first(conn, { name }))).toMatchObject({
+        name,
+        note: name,
+        data: JSON.stringify({ name }),
+      })
     }
   })
 
@@ -103,12 +142,15 @@ describe.each(engines)('statements on %s', (engine) => {
     const names = ['o:Z', 'o:a', 'o:É', 'o:b', 'o:z', 'o:B', 'o:1']
     for (const name of names) await insert(name)
     const rows = await database.read((conn) => listByName(conn, { names, most: 100 }))
-    expect(rows.map(({ name }) => name)).toEqual(names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))))
+    expect(rows.map(({ name }) => name)).toEqual(
+      names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+    )
   })
 
   test('LIKE is case-sensitive, and escaped', async () => {
     for (const name of ['like%A', 'like%a', 'likexa', 'like\\a']) await insert(name)
-    const names = async (pattern: string) => (await database.read((conn) => listLike(conn, { pattern }))).map(({ name }) => name)
+    const names = async (pattern: string) =>
+      (await database.read((conn) => listLike(conn, { pattern }))).map(({ name }) => name)
     expect(await names(`${escapeLike('like%')}%`)).toEqual(['like%A', 'like%a'])
     expect(await names('like_a')).toEqual(['like%a', 'like\\a', 'likexa'])
     expect(await names(escapeLike('like\\a'))).toEqual(['like\\a'])
@@ -125,7 +167,10 @@ describe.each(engines)('statements on %s', (engine) => {
     await insert('flagged')
     expect(await database.write((tx) => setFlag(tx, { name: 'flagged', flag: true }))).toBe(1)
     expect(await database.write((tx) => setFlag(tx, { name: 'nobody', flag: true }))).toBe(0)
-    expect(await database.read((conn) => findItem.first(conn, { name: 'flagged' }))).toMatchObject({ flag: true, amount: 1 })
+    expect(await database.read((conn) => findItem.first(conn, { name: 'flagged' }))).toMatchObject({
+      flag: true,
+      amount: 1,
+    })
     expect(await database.write((tx) => deleteItem(tx, { name: 'flagged', flag: false }))).toBe(0)
     expect(await database.write((tx) => deleteItem(tx, { name: 'flagged', flag: true }))).toBe(1)
   })
@@ -144,16 +189,25 @@ describe.each(engines)('statements on %s', (engine) => {
 
   test('a join without a partner gives null', async () => {
     const [made] = await insert('joined', { flag: true })
-    expect(await database.read((conn) => joinCounts.first(conn, { name: 'joined' }))).toEqual({ item: { name: 'joined', flag: true }, count: null })
+    expect(await database.read((conn) => joinCounts.first(conn, { name: 'joined' }))).toEqual({
+      item: { name: 'joined', flag: true },
+      count: null,
+    })
     await database.write((tx) => putCount(tx, { nid: made?.item_nid ?? 0, value: 5 }))
-    expect(await database.read((conn) => joinCounts.first(conn, { name: 'joined' }))).toMatchObject({ count: { value: 5 } })
+    expect(await database.read((conn) => joinCounts.first(conn, { name: 'joined' }))).toMatchObject({
+      count: { value: 5 },
+    })
   })
 
   test('id lists of any length are one parameter', async () => {
     const made = []
     for (let i = 0; i < 3; i++) made.push((await insert(`list${i}`))[0]?.item_nid ?? 0)
     const nids = [...made, ...Array.from({ length: 40_000 }, (_, i) => -i)]
-    expect(await database.read((conn) => listItems(conn, { nids }))).toEqual([{ name: 'list0' }, { name: 'list1' }, { name: 'list2' }])
+    expect(await database.read((conn) => listItems(conn, { nids }))).toEqual([
+      { name: 'list0' },
+      { name: 'list1' },
+      { name: 'list2' },
+    ])
     expect(await database.read((conn) => listItems(conn, { nids: [] }))).toEqual([])
   })
 
@@ -193,7 +247,13 @@ describe.each(engines)('statements on %s', (engine) => {
   })
 
   test('the same key twice in one upsert: the last row counts', async () => {
-    await database.write((tx) => putItems(tx, [{ name: 'twice', amount: 1 }, { name: 'other', amount: 9 }, { name: 'twice', amount: 2 }]))
+    await database.write((tx) =>
+      putItems(tx, [
+        { name: 'twice', amount: 1 },
+        { name: 'other', amount: 9 },
+        { name: 'twice', amount: 2 },
+      ]),
+    )
     expect(await database.read((conn) => findItem.first(conn, { name: 'twice' }))).toMatchObject({ amount: 2 })
   })
 

@@ -8,15 +8,26 @@ const insertChange = query<{ writer: number; position: number; what: string }>('
   db.insert(t(changes)).values({ writer_nid: p.writer, position: p.position, what: p.what }),
 )
 const listChanges = query('st.listChanges')(({ db, t }) =>
-  db.select().from(t(changes)).orderBy(asc(t(changes).writer_nid), asc(t(changes).position)),
+  db
+    .select()
+    .from(t(changes))
+    .orderBy(asc(t(changes).writer_nid), asc(t(changes).position)),
 )
 const getCount = query<{ nid: number }>('st.getCount')(({ db, t, p }) =>
-  db.select({ value: t(counts).value }).from(t(counts)).where(eq(t(counts).count_nid, p.nid)),
+  db
+    .select({ value: t(counts).value })
+    .from(t(counts))
+    .where(eq(t(counts).count_nid, p.nid)),
 )
 const setCount = query<{ nid: number; value: number }>('st.setCount')(({ db, t, p }) =>
-  db.update(t(counts)).set({ value: p.value }).where(eq(t(counts).count_nid, p.nid)),
+  db
+    .update(t(counts))
+    .set({ value: p.value })
+    .where(eq(t(counts).count_nid, p.nid)),
 )
-const touch = query<{ nid: number }>('st.touch')(({ db, t, p }) => db.insert(t(counts)).values({ count_nid: p.nid, value: 1 }).onConflictDoNothing())
+const touch = query<{ nid: number }>('st.touch')(({ db, t, p }) =>
+  db.insert(t(counts)).values({ count_nid: p.nid, value: 1 }).onConflictDoNothing(),
+)
 
 const change = (database: Database, what: string) =>
   database.write((tx) => insertChange(tx, { writer: tx.writerNid, position: tx.nextPosition(), what }))
@@ -203,6 +214,8 @@ async function steal(url: string, nid: number) {
   const { default: pg } = await import('pg')
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  await client.query('update writers set fence = fence + 1, lease_until_ts = 9000000000000 where writer_nid = $1', [nid])
+  await client.query('update writers set fence = fence + 1, lease_until_ts = 9000000000000 where writer_nid = $1', [
+    nid,
+  ])
   return { [Symbol.asyncDispose]: () => client.end() }
 }

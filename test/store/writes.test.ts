@@ -6,19 +6,35 @@ import { query } from '../../src/store/query.ts'
 import { withRetries } from '../../src/store/retries.ts'
 import { counts, engines, items, makePlace } from '../support/store.ts'
 
-const insertItem = query<{ name: string }>('w.insertItem')(({ db, t, p }) => db.insert(t(items)).values({ name: p.name }))
-const listNames = query('w.listNames')(({ db, t }) => db.select({ name: t(items).name }).from(t(items)).orderBy(t(items).name))
+const insertItem = query<{ name: string }>('w.insertItem')(({ db, t, p }) =>
+  db.insert(t(items)).values({ name: p.name }),
+)
+const listNames = query('w.listNames')(({ db, t }) =>
+  db
+    .select({ name: t(items).name })
+    .from(t(items))
+    .orderBy(t(items).name),
+)
 const getCount = query<{ nid: number }>('w.getCount')(({ db, t, p }) =>
-  db.select({ value: t(counts).value }).from(t(counts)).where(eq(t(counts).count_nid, p.nid)),
+  db
+    .select({ value: t(counts).value })
+    .from(t(counts))
+    .where(eq(t(counts).count_nid, p.nid)),
 )
 const setCount = query<{ nid: number; value: number }>('w.setCount')(({ db, t, p, excluded }) =>
-  db.insert(t(counts)).values({ count_nid: p.nid, value: p.value }).onConflictDoUpdate({
-    target: t(counts).count_nid,
-    set: { value: excluded(t(counts).value) },
-  }),
+  db
+    .insert(t(counts))
+    .values({ count_nid: p.nid, value: p.value })
+    .onConflictDoUpdate({
+      target: t(counts).count_nid,
+      set: { value: excluded(t(counts).value) },
+    }),
 )
 const addToCount = query<{ nid: number }>('w.addToCount')(({ db, t, p }) =>
-  db.update(t(counts)).set({ value: sql`${t(counts).value} + 1` }).where(eq(t(counts).count_nid, p.nid)),
+  db
+    .update(t(counts))
+    .set({ value: sql`${t(counts).value} + 1` })
+    .where(eq(t(counts).count_nid, p.nid)),
 )
 const names = async (database: Database) => (await database.read((conn) => listNames(conn))).map(({ name }) => name)
 
@@ -53,7 +69,9 @@ describe.each(engines)('writes on %s', (engine) => {
         await also
       })
     await expect(swallow()).rejects.toThrow('exists')
-    await expect(Promise.all([swallow(), database.write((tx) => insertItem(tx, { name: 'c' }))])).rejects.toThrow('exists')
+    await expect(Promise.all([swallow(), database.write((tx) => insertItem(tx, { name: 'c' }))])).rejects.toThrow(
+      'exists',
+    )
     expect(await names(database)).toEqual(['a', 'c'])
   })
 
@@ -96,7 +114,12 @@ describe.each(engines)('writes on %s', (engine) => {
         return position
       })
     const results = await Promise.allSettled([take(false), take(true), take(false), take(false)])
-    expect(results.map((result) => (result.status === 'fulfilled' ? result.value : undefined))).toEqual([1, undefined, 2, 3])
+    expect(results.map((result) => (result.status === 'fulfilled' ? result.value : undefined))).toEqual([
+      1,
+      undefined,
+      2,
+      3,
+    ])
     expect(seen.at(-1)).toBe(3)
     const vector = await database.read((conn) => database.streamVector(conn))
     expect(vector.get(database.writerNid)).toBe(3)
@@ -110,7 +133,9 @@ describe.each(engines)('writes on %s', (engine) => {
     const database = await place.open()
     let turns = 0
     const tick = setInterval(() => turns++, 1)
-    await Promise.all(Array.from({ length: 3_000 }, (_, i) => database.write((tx) => insertItem(tx, { name: `n${i}` }))))
+    await Promise.all(
+      Array.from({ length: 3_000 }, (_, i) => database.write((tx) => insertItem(tx, { name: `n${i}` }))),
+    )
     clearInterval(tick)
     expect(turns).toBeGreaterThan(3)
     expect(await names(database)).toHaveLength(3_000)
@@ -161,10 +186,14 @@ describe.each(engines)('writes on %s', (engine) => {
   test('a rewrite leaves no deleted text in the files', async () => {
     await using place = await makePlace(engine)
     const database = await place.open()
-    const adds = Array.from({ length: 200 }, (_, i) => database.write((tx) => insertItem(tx, { name: `secret-word-${i}` })))
+    const adds = Array.from({ length: 200 }, (_, i) =>
+      database.write((tx) => insertItem(tx, { name: `secret-word-${i}` })),
+    )
     await Promise.all(adds)
     await database.write((tx) => clear(tx))
-    const writing = Promise.all(Array.from({ length: 20 }, (_, i) => database.write((tx) => insertItem(tx, { name: `kept-${i}` }))))
+    const writing = Promise.all(
+      Array.from({ length: 20 }, (_, i) => database.write((tx) => insertItem(tx, { name: `kept-${i}` }))),
+    )
     await Promise.all([database.rewrite(), writing])
     expect(await names(database)).toHaveLength(20)
     if (engine === 'sqlite') {

@@ -1,13 +1,25 @@
 // A throw-away PostgreSQL for tests: `node test/support/postgres.mjs start [FOLDER]` prints its URL,
 // `node test/support/postgres.mjs stop FOLDER` ends it and removes the folder. Nothing in it survives, so nothing is synced.
 import { execFileSync, spawn } from 'node:child_process'
-import { chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql').toSorted((a, b) => Number(b) - Number(a)) : []
+const versions = existsSync('/usr/lib/postgresql')
+  ? readdirSync('/usr/lib/postgresql').toSorted((a, b) => Number(b) - Number(a))
+  : []
 const bin = process.env['PG_BIN'] ?? (versions.length > 0 ? `/usr/lib/postgresql/${versions[0]}/bin` : '')
 const program = (/** @type {string} */ name) => (bin ? join(bin, name) : name)
 
@@ -44,10 +56,22 @@ async function start(folder = mkdtempSync(join(tmpdir(), 'lethe-postgres-'))) {
   const port = await freePort()
   const initdb = ['-D', data, '-U', 'lethe', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
   execFileSync(program('initdb'), initdb, { ...who, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
-  const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', fsync: 'off', max_connections: 300, shared_buffers: '128MB' }
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    port,
+    unix_socket_directories: '',
+    fsync: 'off',
+    max_connections: 300,
+    shared_buffers: '128MB',
+  }
   const flags = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])
   const log = openSync(join(folder, 'server.log'), 'a')
-  const server = spawn(program('postgres'), ['-D', data, ...flags], { ...who, cwd: folder, detached: true, stdio: ['ignore', log, log] })
+  const server = spawn(program('postgres'), ['-D', data, ...flags], {
+    ...who,
+    cwd: folder,
+    detached: true,
+    stdio: ['ignore', log, log],
+  })
   server.unref()
   writeFileSync(join(folder, 'pid'), String(server.pid))
   for (let tries = 0; tries < 200; tries++) {

@@ -18,12 +18,20 @@ import type { Engine } from '../../src/store/statement.ts'
 import { systemClock } from '../../src/util/system-ports.ts'
 
 const postgresUrl = process.env['LETHE_TEST_POSTGRES']
-if (!postgresUrl) console.warn('PostgreSQL is not tested: LETHE_TEST_POSTGRES is not set (see test/support/postgres.mjs)')
+if (!postgresUrl)
+  console.warn('PostgreSQL is not tested: LETHE_TEST_POSTGRES is not set (see test/support/postgres.mjs)')
 
 /** The engines that can be tested here. */
 export const engines: readonly Engine[] = postgresUrl ? ['sqlite', 'postgres'] : ['sqlite']
 
-const entry = { holds: 'tests', purpose: 'tests', subject: [], retention: 'the test', erasure: 'delete', export: null } as const
+const entry = {
+  holds: 'tests',
+  purpose: 'tests',
+  subject: [],
+  retention: 'the test',
+  erasure: 'delete',
+  export: null,
+} as const
 
 /** A table with every kind of column. */
 export const items = table(
@@ -42,7 +50,12 @@ export const items = table(
 )
 
 /** A table with a composite key, and what is counted in it. */
-export const counts = table('test_counts', { count_nid: int(), value: int().default(0) }, { primary: ['count_nid'] }, entry)
+export const counts = table(
+  'test_counts',
+  { count_nid: int(), value: int().default(0) },
+  { primary: ['count_nid'] },
+  entry,
+)
 /** Changes with their place in a stream. */
 export const changes = table(
   'test_changes',

@@ -57,7 +57,7 @@ export const schema = {
     path: path('data', 'signing.key', 'a file of mode 0600'),
   }),
   logging: section('JSON lines without names, content, tokens or full addresses.', {
-    level: choice('info', ['debug', 'info', 'warn', 'error', 'silent'], 'debug, info, warn, error, silent'),
+    level: choice('info', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'trace, debug, info, warn, error, fatal, silent'),
     file: nullable(path('data', undefined, 'null: standard output')),
     retain: duration('28d', 'how long yesterdays’ files are kept'),
   }),

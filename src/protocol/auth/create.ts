@@ -11,7 +11,8 @@ export function checkCreate(event: RoomEvent): Refusal {
   // 1.2
   if (version.roomIdIsCreateHash) {
     if (Object.hasOwn(event.pdu, 'room_id')) return 'a create event with a room id'
-  } else if (serverNameOf(event.roomId) !== serverNameOf(event.sender)) return 'the room id is of another server than the sender'
+  } else if (serverNameOf(event.roomId) !== serverNameOf(event.sender))
+    return 'the room id is of another server than the sender'
   // 1.3
   if (Object.hasOwn(content, 'room_version')) {
     const id = content.room_version

@@ -35,7 +35,6 @@ function publicKeysOf(published: JsonObject): Set<string> {
   }
   add(published.public_key)
   if (Array.isArray(published.public_keys))
-    for (const entry of published.public_keys as readonly Json[])
-      if (isJsonObject(entry)) add(entry.public_key)
+    for (const entry of published.public_keys as readonly Json[]) if (isJsonObject(entry)) add(entry.public_key)
   return keys
 }

@@ -19,8 +19,7 @@ export function checkJoin(event: MemberEvent, state: AuthState): Refusal {
   if (rule === 'invite' || (rule === 'knock' && version.knocking)) return invited ? undefined : 'sender is not invited'
   // .5 from version 8
   const restricted =
-    (rule === 'restricted' && version.restrictedJoins) ||
-    (rule === 'knock_restricted' && version.knockRestrictedJoins)
+    (rule === 'restricted' && version.restrictedJoins) || (rule === 'knock_restricted' && version.knockRestrictedJoins)
   if (restricted) return invited ? undefined : checkAuthoriser(event, state)
   // .5 (.6 from version 8)
   return rule === 'public' ? undefined : 'the join rule lets nobody join'

@@ -6,7 +6,10 @@ const bitsPerWord = 31
 
 /**
  * The events, as indices of `graph`, that are in the auth chains of the conflicted events of some sets but not of all.
- * `graph` holds the chains of all conflicted events. A chain does not hold the event that it starts from.
+ * `graph` holds the chains of all conflicted events.
+ * NOTSPEC: the chain of a set is taken to hold the set's own events too. By the letter it would hold only what these
+ * name, but every server in use counts them in, and one that does not ends with another state than all others: an
+ * unconflicted event that one fork alone refers to would be ordered, and those that name it after it.
  */
 function chainDifference(graph: AuthGraph, sets: readonly StateMap[], split: SplitState): Set<number> {
   const inAny = new Uint8Array(graph.nids.length)
@@ -19,11 +22,7 @@ function chainDifference(graph: AuthGraph, sets: readonly StateMap[], split: Spl
       for (const key of split.conflicted.keys()) {
         const nid = set.get(key)
         const index = nid === undefined ? undefined : graph.indexOf.get(nid)
-        if (index === undefined) continue
-        for (let j = graph.starts[index] as number; j < (graph.starts[index + 1] as number); j++) {
-          const target = graph.targets[j] as number
-          bits[target] = (bits[target] as number) | (1 << i)
-        }
+        if (index !== undefined) bits[index] = (bits[index] as number) | (1 << i)
       }
     }
     sweepDown(graph, bits)
@@ -40,7 +39,7 @@ function chainDifference(graph: AuthGraph, sets: readonly StateMap[], split: Spl
 /**
  * The events of the unconflicted state whose auth chains decide what belongs to the auth difference, and how far down
  * their chains matter: an event that every set has puts its chain into every set's, so that it takes events out of
- * the difference, but only events below itself. For most forks of an old room these are very few.
+ * the difference, but only itself and events below. For most forks of an old room these are very few.
  */
 export interface AgreedChains {
   readonly roots: readonly number[]
@@ -57,7 +56,7 @@ function chainsAbove(graph: AuthGraph, difference: ReadonlySet<number>, split: S
   let floor = Infinity
   for (const index of difference) floor = Math.min(floor, graph.nids[index] as number)
   const roots: number[] = []
-  if (floor !== Infinity) for (const nid of split.unconflicted.values()) if (nid > floor) roots.push(nid)
+  if (floor !== Infinity) for (const nid of split.unconflicted.values()) if (nid >= floor) roots.push(nid)
   return { roots, floor }
 }
 
@@ -72,7 +71,7 @@ export function authDifference(
   edges: AuthEdges,
 ): number[] {
   const difference = chainDifference(graph, [...new Set(sets)], split)
-  const common = namedBelow(chainsAbove(graph, difference, split), edges)
+  const common = reachedFrom(chainsAbove(graph, difference, split), edges)
   const result: number[] = []
   for (const index of difference) {
     const nid = graph.nids[index] as number
@@ -81,15 +80,13 @@ export function authDifference(
   return result.sort((a, b) => a - b)
 }
 
-/** The events of these chains, not below their floor. */
-function namedBelow({ roots, floor }: AgreedChains, edges: AuthEdges): Set<number> {
-  const found = new Set<number>()
-  const walk = (nid: number): void => {
+/** The events of these chains, not below their floor, those that they start from too. */
+function reachedFrom({ roots, floor }: AgreedChains, edges: AuthEdges): Set<number> {
+  const found = new Set(roots)
+  // A Set visits what is added during the loop: it is its own queue.
+  for (const nid of found) {
     const list = edges(nid)
     for (let i = 0; i < list.length; i++) if ((list[i] as number) >= floor) found.add(list[i] as number)
   }
-  for (const root of roots) walk(root)
-  // A Set visits what is added during the loop: it is its own queue.
-  for (const nid of found) walk(nid)
   return found
 }

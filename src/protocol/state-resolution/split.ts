@@ -36,7 +36,10 @@ export function splitState(sets: readonly StateMap[]): SplitState {
       const event = set.get(key)
       if (event !== undefined) events.add(event)
     }
-    conflicted.set(key, [...events].sort((a, b) => a - b))
+    conflicted.set(
+      key,
+      [...events].sort((a, b) => a - b),
+    )
   }
   return { unconflicted, conflicted }
 }

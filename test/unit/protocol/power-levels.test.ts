@@ -23,7 +23,9 @@ test('with the event: users, default, and creators above all in version 12 only'
   const content = { users: { [mod]: 50 }, users_default: 3, events: { x: 7 }, notifications: { room: 20 } }
   const eleven = levels('11', content)
   expect([eleven.levelOf(mod), eleven.levelOf(alice), eleven.levelOf(creator)]).toEqual([50, 3, 3])
-  expect([eleven.requiredFor('x', false), eleven.requiredFor('y', false), eleven.requiredFor('y', true)]).toEqual([7, 0, 50])
+  expect([eleven.requiredFor('x', false), eleven.requiredFor('y', false), eleven.requiredFor('y', true)]).toEqual([
+    7, 0, 50,
+  ])
   expect([eleven.notification('room'), eleven.notification('other')]).toEqual([20, 50])
   expect(levels('12', content).levelOf(creator)).toBe(Infinity)
 })

@@ -101,6 +101,10 @@ test('predefined rules can be switched and given other actions, each keeping the
 
 test('edits are values: the old ones stay', () => {
   put(abc, 'z')
-  expect([...ownPushRules(abc)].map(([kind, rule]) => `${kind} ${rule.rule_id}`)).toEqual(['override a', 'override b', 'override c'])
+  expect([...ownPushRules(abc)].map(([kind, rule]) => `${kind} ${rule.rule_id}`)).toEqual([
+    'override a',
+    'override b',
+    'override c',
+  ])
   expect(noPushRuleEdits).toEqual({ own: {}, defaults: {} })
 })

@@ -16,8 +16,15 @@ const none: PushRuleset = { override: [], content: [], room: [], sender: [], und
 const context = { memberCount: 5, powerLevels, displayName: 'Alice L.' }
 
 const evaluate = (ruleset: PushRuleset, draft: Draft, more: Partial<typeof context> = {}) =>
-  evaluatePushRules(compilePushRules(alice, ruleset), makeEvent(version, { sender: bob, ...draft }), { ...context, ...more })
-const message = (content: JsonObject, more: Partial<Draft> = {}): Draft => ({ type: 'm.room.message', content, ...more })
+  evaluatePushRules(compilePushRules(alice, ruleset), makeEvent(version, { sender: bob, ...draft }), {
+    ...context,
+    ...more,
+  })
+const message = (content: JsonObject, more: Partial<Draft> = {}): Draft => ({
+  type: 'm.room.message',
+  content,
+  ...more,
+})
 
 describe('predefined rules', () => {
   const byDefault = (draft: Draft, more: Partial<typeof context> = {}) => {
@@ -41,7 +48,12 @@ describe('predefined rules', () => {
     ['mention', message(mention), {}, ['is_user_mention', true, true, 'default']],
     ['room mention by a moderator', message(room, { sender: mod }), {}, ['is_room_mention', true, true, undefined]],
     ['room mention by anybody', message(room), {}, ['message', true, false, undefined]],
-    ['room mention that is a text', message({ 'm.mentions': { room: 'true' } }, { sender: mod }), {}, ['message', true, false, undefined]],
+    [
+      'room mention that is a text',
+      message({ 'm.mentions': { room: 'true' } }, { sender: mod }),
+      {},
+      ['message', true, false, undefined],
+    ],
     ['tombstone', { type: 'm.room.tombstone', ...state }, {}, ['tombstone', true, true, undefined]],
     ['tombstone that is no state', { type: 'm.room.tombstone' }, {}, undefined],
     ['reaction', { type: 'm.reaction' }, two, ['reaction', false, false, undefined]],
@@ -50,7 +62,12 @@ describe('predefined rules', () => {
     ['call', { type: 'm.call.invite' }, {}, ['call', true, false, 'ring']],
     ['topic', { type: 'm.room.topic', ...state }, {}, undefined],
     ['own message', message(body, { sender: alice }), {}, undefined],
-    ['own name in the body, which no rule looks for now', message({ body: 'alice' }), {}, ['message', true, false, undefined]],
+    [
+      'own name in the body, which no rule looks for now',
+      message({ body: 'alice' }),
+      {},
+      ['message', true, false, undefined],
+    ],
   ])('%s', (_, draft, more, expected) => {
     expect(byDefault(draft, more)).toEqual(expected)
   })
@@ -93,7 +110,11 @@ const rule = (more: Partial<PushRule>): PushRule => ({
 describe('conditions', () => {
   const holds = (condition: JsonObject, draft: Draft, more: Partial<typeof context> = {}) =>
     evaluate({ ...none, override: [rule({ conditions: [condition] })] }, draft, more) !== undefined
-  const topic = (value: JsonObject[string]): Draft => ({ type: 'm.room.topic', stateKey: '', content: { topic: value } })
+  const topic = (value: JsonObject[string]): Draft => ({
+    type: 'm.room.topic',
+    stateKey: '',
+    content: { topic: value },
+  })
 
   test.each([
     ['Lunch plans', true],
@@ -110,7 +131,9 @@ describe('conditions', () => {
     const cake = { kind: 'event_match', key: 'content.body', pattern: 'CAKE' }
     expect(holds(cake, message({ body: 'The cake is a lie' }))).toBe(true)
     expect(holds(cake, message({ body: 'pancakes' }))).toBe(false)
-    expect(holds({ kind: 'event_match', key: 'content.other', pattern: 'cake' }, message({ other: 'a cake' }))).toBe(false)
+    expect(holds({ kind: 'event_match', key: 'content.other', pattern: 'cake' }, message({ other: 'a cake' }))).toBe(
+      false,
+    )
     expect(holds({ kind: 'event_match', key: 'sender', pattern: '@bob:*' }, topic('x'))).toBe(true)
     expect(holds({ kind: 'event_match', key: 'room_id', pattern: '!room:*' }, topic('x'))).toBe(true)
     expect(holds({ kind: 'event_match', key: 'state_key', pattern: '' }, topic('x'))).toBe(true)

@@ -67,7 +67,12 @@ export function makeCreate(version: RoomVersion, content: JsonObject = {}): Room
   })
 }
 
-export function makeMember(version: RoomVersion, user: string, membership: string, draft: Partial<Draft> = {}): RoomEvent {
+export function makeMember(
+  version: RoomVersion,
+  user: string,
+  membership: string,
+  draft: Partial<Draft> = {},
+): RoomEvent {
   const { content, ...rest } = draft
   return makeEvent(version, {
     type: 'm.room.member',

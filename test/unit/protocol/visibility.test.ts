@@ -32,7 +32,8 @@ describe('special events', () => {
     expect(maySeeEvent({ before: 'joined', after: 'invited' }, { before: 'invite', joinedLater: false })).toBe(true)
   })
   test("the user's own member event is seen by what was before or after", () => {
-    const own = (before: string, after: string) => maySeeEvent({ before: 'joined' }, { before, after, joinedLater: false })
+    const own = (before: string, after: string) =>
+      maySeeEvent({ before: 'joined' }, { before, after, joinedLater: false })
     expect(own('leave', 'join')).toBe(true)
     expect(own('join', 'leave')).toBe(true)
     expect(own('join', 'ban')).toBe(true)
@@ -55,5 +56,6 @@ test('a setting that is absent or not understood is shared', () => {
   expect(historyVisibilityOf(undefined)).toBe('shared')
   for (const history_visibility of ['private', null, 1, ['joined']])
     expect(historyVisibilityOf({ content: { history_visibility } })).toBe('shared')
-  for (const history_visibility of all) expect(historyVisibilityOf({ content: { history_visibility } })).toBe(history_visibility)
+  for (const history_visibility of all)
+    expect(historyVisibilityOf({ content: { history_visibility } })).toBe(history_visibility)
 })

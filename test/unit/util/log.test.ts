@@ -29,7 +29,8 @@ test('no names, addresses or tokens, not even inside errors', () => {
     request: { authorization: 'Bearer syt_third', content: 'hello dear' },
   })
   const [line = ''] = lines
-  for (const word of ['alice', 'syt_', 'hunter2', 'hello dear', '192.0.2.77', '2:3:4:5:6']) expect(line).not.toContain(word)
+  for (const word of ['alice', 'syt_', 'hunter2', 'hello dear', '192.0.2.77', '2:3:4:5:6'])
+    expect(line).not.toContain(word)
   expect(line).toContain('@[user]:a.test')
 })
 

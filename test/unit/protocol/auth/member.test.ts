@@ -407,13 +407,4 @@ const knocks: RuleCase[] = [
   })),
 ]
 
-testRules([
-  ...shape,
-  ...joins,
-  ...restrictedJoins,
-  ...invites,
-  ...thirdPartyInvites,
-  ...leaves,
-  ...bans,
-  ...knocks,
-])
+testRules([...shape, ...joins, ...restrictedJoins, ...invites, ...thirdPartyInvites, ...leaves, ...bans, ...knocks])

@@ -13,7 +13,10 @@ const levels = (sender: string, content: JsonObject): Draft => ({
   content,
 })
 /** The moderator changes the levels of a room in which moderators may. */
-const change = (before: { [key: string]: Json }, after: { [key: string]: Json }): Pick<RuleCase, 'scene' | 'event'> => ({
+const change = (
+  before: { [key: string]: Json },
+  after: { [key: string]: Json },
+): Pick<RuleCase, 'scene' | 'event'> => ({
   scene: (version: RoomVersion) => ({ power: usualPower(version, { ...open, ...before }) }),
   event: (version: RoomVersion) => levels(mod, usualPower(version, { ...open, ...after })),
 })

@@ -8,7 +8,12 @@ import { alice, bob, makeCreate, makeEvent, makeMember, mod, versionOf } from '.
 
 const keysOf = (versionId: string, draft: Omit<EventDraft, 'version'>): string[] =>
   requiredState({ version: versionOf(versionId), ...draft }).map(({ type, stateKey }) => `${type.slice(7)}|${stateKey}`)
-const member = (content: JsonObject, target = bob) => ({ type: 'm.room.member', sender: alice, stateKey: target, content })
+const member = (content: JsonObject, target = bob) => ({
+  type: 'm.room.member',
+  sender: alice,
+  stateKey: target,
+  content,
+})
 
 describe('auth events selection', () => {
   test('a create event has none', () => {

@@ -22,8 +22,12 @@ const graphs = fc.integer({ min: 2, max: 24 }).chain((size) =>
   }),
 )
 
-/** The definitions of the specification, word for word. */
-function naiveFullConflictedSet(edges: readonly (readonly number[])[], sets: readonly ReadonlyMap<number, number>[], v12: boolean) {
+/** The definitions of the specification; a set's own events count as part of its auth chain. */
+function naiveFullConflictedSet(
+  edges: readonly (readonly number[])[],
+  sets: readonly ReadonlyMap<number, number>[],
+  v12: boolean,
+) {
   const chain = (nid: number): Set<number> => {
     const found = new Set<number>(edges[nid])
     for (const each of found) for (const next of edges[each] ?? []) found.add(next)
@@ -35,16 +39,20 @@ function naiveFullConflictedSet(edges: readonly (readonly number[])[], sets: rea
     const values = sets.map((set) => set.get(key))
     if (new Set(values).size > 1) for (const value of values) if (value !== undefined) conflicted.add(value)
   }
-  const chains = sets.map((set) => new Set([...set.values()].flatMap((nid) => [...chain(nid)])))
-  const difference = edges.map((_, nid) => nid).filter((nid) => {
-    const count = chains.filter((each) => each.has(nid)).length
-    return count > 0 && count < chains.length
-  })
-  const between = edges.map((_, nid) => nid).filter((nid) => {
-    const fromAbove = [...conflicted].some((each) => each === nid || chain(each).has(nid))
-    const toBelow = [...conflicted].some((each) => each === nid || chain(nid).has(each))
-    return fromAbove && toBelow
-  })
+  const chains = sets.map((set) => new Set([...set.values()].flatMap((nid) => [nid, ...chain(nid)])))
+  const difference = edges
+    .map((_, nid) => nid)
+    .filter((nid) => {
+      const count = chains.filter((each) => each.has(nid)).length
+      return count > 0 && count < chains.length
+    })
+  const between = edges
+    .map((_, nid) => nid)
+    .filter((nid) => {
+      const fromAbove = [...conflicted].some((each) => each === nid || chain(each).has(nid))
+      const toBelow = [...conflicted].some((each) => each === nid || chain(nid).has(each))
+      return fromAbove && toBelow
+    })
   return [...new Set([...conflicted, ...difference, ...(v12 ? between : [])])].sort((a, b) => a - b)
 }
 
@@ -62,9 +70,30 @@ describe.each(['11', '12'])('the full conflicted set, version %s', (id) => {
 })
 
 test('splitting: what all agree on, and the rest with every event', () => {
-  const split = splitState([new Map([[1, 10], [2, 20], [3, 30]]), new Map([[1, 10], [2, 21]]), new Map([[1, 10], [2, 20], [4, 40]])])
+  const split = splitState([
+    new Map([
+      [1, 10],
+      [2, 20],
+      [3, 30],
+    ]),
+    new Map([
+      [1, 10],
+      [2, 21],
+    ]),
+    new Map([
+      [1, 10],
+      [2, 20],
+      [4, 40],
+    ]),
+  ])
   expect(split.unconflicted).toEqual(new Map([[1, 10]]))
-  expect(split.conflicted).toEqual(new Map([[2, [20, 21]], [3, [30]], [4, [40]]]))
+  expect(split.conflicted).toEqual(
+    new Map([
+      [2, [20, 21]],
+      [3, [30]],
+      [4, [40]],
+    ]),
+  )
   expect(conflictedKeys([new Map([[1, 10]]), new Map([[1, 11]])])).toEqual([1])
 })
 
@@ -100,7 +129,10 @@ describe.each([...roomVersions.keys()])('resolution, version %s', (id) => {
             kind === 'topic'
               ? { type: 'm.room.topic', content: { topic: `${ts}` } }
               : kind === 'power'
-                ? { type: 'm.room.power_levels', content: { users: { ...privileged, [mod]: level }, users_default: 50 } }
+                ? {
+                    type: 'm.room.power_levels',
+                    content: { users: { ...privileged, [mod]: level }, users_default: 50 },
+                  }
                 : kind === 'rules'
                   ? { type: 'm.room.join_rules', content: { join_rule: level > 0 ? 'public' : 'invite' } }
                   : {
@@ -116,7 +148,8 @@ describe.each([...roomVersions.keys()])('resolution, version %s', (id) => {
         expect(room.resolve(b, b, a, c)).toEqual(resolved)
         expect(room.resolve(resolved)).toEqual(resolved)
         expect(room.resolve(a)).toEqual(a)
-        for (const [key, nid] of room.resolve(a, b)) expect([a.get(key), b.get(key), ...known(room, a, b)]).toContain(nid)
+        for (const [key, nid] of room.resolve(a, b))
+          expect([a.get(key), b.get(key), ...known(room, a, b)]).toContain(nid)
       }),
       { numRuns: 60 },
     )

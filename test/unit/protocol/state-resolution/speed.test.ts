@@ -21,7 +21,11 @@ test.each(['1', '11', '12'])('10,000 members, 8 forks of 100 joins and 5 power e
       const nid = room.add(state, { type: 'm.room.member', stateKey: user, sender: user, content: { membership } })
       state.set(room.key('m.room.member', user), nid)
       if (i % 20 === 0)
-        state = room.send(state, { type: 'm.room.power_levels', sender: creator, content: { ...content, kick: fork + i } })
+        state = room.send(state, {
+          type: 'm.room.power_levels',
+          sender: creator,
+          content: { ...content, kick: fork + i },
+        })
     }
     return state
   })

@@ -47,7 +47,13 @@ export class TestRoom {
   /** Stores a state event whose auth events are those that the state gives it, or those told. */
   add(state: StateMap, draft: Draft, edges?: readonly number[]): number {
     const ts = ++this.#ts
-    const event = makeEvent(this.version, { stateKey: '', ts, depth: ts, id: `$${String(ts).padStart(6, '0')}:a.test`, ...draft })
+    const event = makeEvent(this.version, {
+      stateKey: '',
+      ts,
+      depth: ts,
+      id: `$${String(ts).padStart(6, '0')}:a.test`,
+      ...draft,
+    })
     const selected = requiredState(event)
       .map(({ type, stateKey }) => state.get(this.key(type, stateKey)))
       .filter((nid) => nid !== undefined)

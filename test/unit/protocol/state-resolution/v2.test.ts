@@ -68,7 +68,12 @@ describe.each(fromTwo)('state resolution, version %s', (id) => {
     const users = room.version.privilegedCreators ? {} : { [creator]: 100 }
     const state = room.member(room.start('public', { users: { ...users, [mod]: 50 } }), mod, 'join')
     const demoted = room.send(state, { type: 'm.room.power_levels', content: { users }, ts: 900 })
-    const closed = room.send(state, { type: 'm.room.join_rules', sender: mod, content: { join_rule: 'invite' }, ts: 100 })
+    const closed = room.send(state, {
+      type: 'm.room.join_rules',
+      sender: mod,
+      content: { join_rule: 'invite' },
+      ts: 100,
+    })
     expect(room.resolve(demoted, closed)).toEqual(demoted)
   })
 
@@ -76,9 +81,56 @@ describe.each(fromTwo)('state resolution, version %s', (id) => {
     const room = new TestRoom(id)
     const users = { ...(!room.version.privilegedCreators && { [creator]: 100 }), [mod]: 50, [bob]: 50 }
     const state = room.member(room.member(room.start('public', { users }), mod, 'join'), bob, 'join')
-    const closed = room.send(state, { type: 'm.room.join_rules', sender: bob, content: { join_rule: 'invite' }, ts: 100 })
-    const opened = room.send(state, { type: 'm.room.join_rules', sender: mod, content: { join_rule: 'knock' }, ts: 200 })
+    const closed = room.send(state, {
+      type: 'm.room.join_rules',
+      sender: bob,
+      content: { join_rule: 'invite' },
+      ts: 100,
+    })
+    const opened = room.send(state, {
+      type: 'm.room.join_rules',
+      sender: mod,
+      content: { join_rule: 'knock' },
+      ts: 200,
+    })
     expect(room.resolve(opened, closed)).toEqual(opened)
+    // At the same time the lower event id acts first.
+    const lower = { type: 'm.room.join_rules', sender: mod, content: {}, ts: 300, id: '$a:a.test' }
+    const first = room.send(state, lower)
+    const second = room.send(state, { ...lower, sender: bob, id: '$b:a.test' })
+    expect(room.resolve(second, first)).toEqual(second)
+  })
+
+  test('what one fork alone refers to is not ordered if all sets have it', () => {
+    const room = new TestRoom(id)
+    // Both were promoted after they joined: by their joins they would come in the order of these, bob last.
+    const joined = room.member(room.member(room.start('public'), mod, 'join'), bob, 'join')
+    const users = { ...(!room.version.privilegedCreators && { [creator]: 100 }), [mod]: 50, [bob]: 50 }
+    const state = room.send(joined, { type: 'm.room.power_levels', content: { users } })
+    const closed = room.send(state, {
+      type: 'm.room.join_rules',
+      sender: bob,
+      content: { join_rule: 'invite' },
+      ts: 100,
+    })
+    const opened = room.send(state, {
+      type: 'm.room.join_rules',
+      sender: mod,
+      content: { join_rule: 'knock' },
+      ts: 200,
+    })
+    expect(room.resolve(opened, closed)).toEqual(opened)
+  })
+
+  test('unconflicted state wins over an older event of the same key from the auth difference', () => {
+    const room = new TestRoom(id)
+    const first = room.start('public', open)
+    // Two forks change the levels; afterwards all agree on the first fork's, but an event of the other still counts.
+    const content = room.event(room.at(first, 'm.room.power_levels') ?? 0).content
+    const one = room.send(first, { type: 'm.room.power_levels', content: { ...content, kick: 1 } })
+    const two = room.send(first, { type: 'm.room.power_levels', content: { ...content, kick: 2 } })
+    const topic = room.add(two, topicBy(creator, 'x'))
+    expect(room.resolve(one, room.with(one, topic))).toEqual(room.with(one, topic))
   })
 
   test('an auth event stands in for missing state, but not a rejected one', () => {

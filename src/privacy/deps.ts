@@ -1,0 +1,17 @@
+import type { Sessions } from '../accounts/sessions.ts'
+import type { BlobFiles } from '../media/blob-files.ts'
+import type { RoomsDeps } from '../rooms/deps.ts'
+import type { Eraser } from './erasure/eraser.ts'
+import type { ErasureJournal } from './erasure-journal.ts'
+
+/** What erasures need from the rest of the server. */
+export interface PrivacyDeps extends RoomsDeps {
+  readonly sessions: Sessions
+  readonly blobFiles: BlobFiles
+  /** opened by `openErasureJournal` before the rest of the server is put together */
+  readonly journal: ErasureJournal
+  /** works through the jobs; started by `startPrivacy` */
+  readonly eraser: Eraser
+  /** Tests end the process, or throw, at a named point (`erasure:after:CENSUS`). */
+  readonly failpoint?: (name: string) => void
+}

@@ -1,0 +1,152 @@
+import { hashToken } from '../../accounts/tokens.ts'
+import { MatrixError } from '../../protocol/errors.ts'
+import type { UserId } from '../../protocol/ids.ts'
+import { findAccountByUserId } from '../../store/accounts.ts'
+import { insertAudit } from '../../store/audit.ts'
+import { findErasure, listErasuresOfUser, putErasureStricter } from '../../store/erasures.ts'
+import type { ErasureMode, ErasureRow } from '../../store/erasures.ts'
+import { putUserErasureMode } from '../../store/erased-marks.ts'
+import { bumpEpoch } from '../../store/epochs.ts'
+import { user as userLock } from '../../store/locks.ts'
+import type { PrivacyDeps } from '../deps.ts'
+import type { ErasureEntry } from '../journal.ts'
+import { AlreadyErasing, lockForErasure } from './lock.ts'
+
+type Deps = Pick<
+  PrivacyDeps,
+  'database' | 'clock' | 'random' | 'config' | 'log' | 'journal' | 'sessions' | 'outbound' | 'changes' | 'erased' | 'roomCache' | 'eraser' | 'failpoint'
+>
+
+/** Who is to be erased, and by whose decision. */
+export interface ErasureRequest {
+  readonly userId: UserId
+  /** the configured one unless given; may only be stricter */
+  readonly mode?: ErasureMode | undefined
+  /** `self`, `operator`, or the user id of an administrator */
+  readonly by: string
+  /** needed unless it is the person's own wish */
+  readonly reason?: string | undefined
+}
+
+/** The answer to a request. */
+export interface ErasureAnswer {
+  readonly id: string
+  readonly userId: UserId
+  readonly mode: ErasureMode
+  readonly state: string
+  /** shown once: undefined where the erasure had begun before */
+  readonly receipt: string | undefined
+}
+
+/**
+ * Begins the erasure of a local account, deactivated or not. When this returns the account is locked and pruned (T0) and
+ * the journal has it. An account that is being erased already stays with that one job; `redact` where `forget` was
+ * chosen makes it stricter. Throws `M_NOT_FOUND`, `M_INVALID_PARAM`, `M_MISSING_PARAM`.
+ */
+export async function requestErasure(deps: Deps, request: ErasureRequest): Promise<ErasureAnswer> {
+  const { userId, by } = request
+  const mode = chosenMode(deps.config.erasure.mode, request.mode)
+  if (by !== 'self' && !request.reason?.trim()) throw new MatrixError('M_MISSING_PARAM', 'An erasure needs a reason')
+  const account = await deps.database.read((conn) => findAccountByUserId(conn, userId))
+  if (account === undefined) throw new MatrixError('M_NOT_FOUND', 'There is no such account')
+  return deps.eraser.alone(userId, async () => {
+    const running = await findRunning(deps, account.user_nid)
+    if (running !== undefined) return answerOf(deps, userId, await strengthen(deps, userId, running, request.mode))
+    return begin(deps, request, account.user_nid, mode)
+  })
+}
+
+function chosenMode(configured: ErasureMode, asked: ErasureMode | undefined): ErasureMode {
+  if (asked === undefined || asked === configured || asked === 'redact') return asked ?? configured
+  throw new MatrixError('M_INVALID_PARAM', 'An erasure may only be stricter than the published notice')
+}
+
+async function findRunning(deps: Deps, userNid: number): Promise<ErasureRow | undefined> {
+  const rows = await deps.database.read((conn) => listErasuresOfUser(conn, userNid))
+  return rows.findLast(({ state }) => state !== 'CANCELLED')
+}
+
+async function begin(deps: Deps, request: ErasureRequest, userNid: number, mode: ErasureMode): Promise<ErasureAnswer> {
+  const { userId, by, reason } = request
+  const { deadlineMs, delayMs } = deps.config.erasure
+  const ts = deps.clock.now()
+  const receipt = `lter_${deps.random.token(32)}`
+  const entry: ErasureEntry = {
+    kind: 'erasure',
+    ts,
+    user: userId,
+    mode,
+    id: deps.random.token(12),
+    deadline: ts + deadlineMs,
+    receipt: hashToken(receipt),
+    salt: Buffer.from(deps.random.bytes(32)).toString('base64'),
+    by,
+    delay: delayMs,
+  }
+  deps.failpoint?.('erasure:before:JOURNAL')
+  const record = await deps.journal.begin(entry)
+  deps.failpoint?.('erasure:after:JOURNAL')
+  try {
+    await deps.database.write(
+      async (tx) => {
+        await lockForErasure(tx, deps, {
+          ...lockOf(entry, userNid, record.seq),
+          reason: reason ?? null,
+        })
+        await insertAudit(tx, { ts, actor: by === 'self' ? userId : by, action: 'erasure.request', target: userId, reason: reason ?? null })
+      },
+      { locks: [userLock(userNid)] },
+    )
+  } catch (error) {
+    await record.abandoned()
+    if (!(error instanceof AlreadyErasing)) throw error
+    const running = await findRunning(deps, userNid)
+    if (running === undefined) throw error
+    return answerOf(deps, userId, running)
+  }
+  deps.failpoint?.('erasure:after:LOCKED')
+  return { id: entry.id, userId, mode, state: 'LOCKED', receipt }
+}
+
+/** What a line of the journal says to the transaction that it stands for. */
+export function lockOf(entry: ErasureEntry, userNid: number, journalSeq: number): Parameters<typeof lockForErasure>[2] {
+  return {
+    id: entry.id,
+    userId: entry.user,
+    userNid,
+    mode: entry.mode,
+    ts: entry.ts,
+    deadlineTs: entry.deadline,
+    delayMs: entry.delay,
+    by: entry.by,
+    reason: null,
+    receiptHash: entry.receipt,
+    salt: Buffer.from(entry.salt, 'base64'),
+    journalSeq,
+  }
+}
+
+async function answerOf(deps: Deps, userId: UserId, row: ErasureRow): Promise<ErasureAnswer> {
+  const fresh = (await deps.database.read((conn) => findErasure(conn, row.erasure_nid))) ?? row
+  return { id: fresh.id, userId, mode: fresh.mode as ErasureMode, state: fresh.state, receipt: undefined }
+}
+
+/** A second request may make a job stricter as long as nothing was decided by the milder mode for good. */
+async function strengthen(deps: Deps, userId: UserId, row: ErasureRow, asked: ErasureMode | undefined): Promise<ErasureRow> {
+  if (asked !== 'redact' || row.mode === 'redact' || row.settled_ts !== null) return row
+  const record = await deps.journal.begin({ kind: 'stricter', ts: deps.clock.now(), user: userId, id: row.id })
+  try {
+    await deps.database.write(async (tx) => {
+      await record.inTransaction(tx)
+      await putErasureStricter(tx, row.erasure_nid, row.state)
+      await putUserErasureMode(tx, row.user_nid, 'redact')
+      await bumpEpoch(tx, 'erasures')
+      tx.onCommit(() => deps.erased.add(row.user_nid, { erasedTs: row.locked_ts ?? row.requested_ts, mode: 'redact', returnedTs: undefined }))
+    })
+  } catch (error) {
+    await record.abandoned()
+    throw error
+  }
+  deps.eraser.wake()
+  return row
+}

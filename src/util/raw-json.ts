@@ -1,0 +1,32 @@
+/** JSON that is already text: `stringify` puts it into its place unread. */
+export class RawJson {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/** As `JSON.stringify`, for a value that may hold `RawJson`. Throws TypeError for what JSON cannot say (bigint). */
+export function stringify(value: unknown): string {
+  return write(value) ?? 'null'
+}
+
+function write(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) as string | undefined
+  if (value instanceof RawJson) return value.text
+  if (Array.isArray(value)) return writeArray(value)
+  if ('toJSON' in value && typeof value.toJSON === 'function') return JSON.stringify(value)
+  let text = ''
+  for (const key of Object.keys(value)) {
+    const member = write((value as Record<string, unknown>)[key])
+    if (member !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${member}`
+  }
+  return `{${text}}`
+}
+
+function writeArray(items: readonly unknown[]): string {
+  let text = ''
+  for (let i = 0; i < items.length; i++) text += `${i === 0 ? '' : ','}${write(items[i]) ?? 'null'}`
+  return `[${text}]`
+}
