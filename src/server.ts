@@ -3,7 +3,7 @@ import type { App } from './http/mount.ts'
 import type { Deps } from './http/deps.ts'
 import { allEndpoints } from './http/routes.ts'
 import { compose } from './server/compose.ts'
-import type { Ports } from './server/compose.ts'
+import type { Ports } from './server/ports.ts'
 import { listen } from './server/listener.ts'
 import type { Listener } from './server/listener.ts'
 import { removeOperatorFile, writeOperatorFile } from './server/operator-file.ts'
@@ -23,8 +23,13 @@ const answersEndMs = 4_000
 
 /** The HTTP side of a server, for some kinds of endpoints or all. */
 export function createApp(deps: Deps, resources?: readonly Resource[]): App {
-  const isServed = (offered: readonly Resource[]) => deps.config.federation.enabled || offered.some((one) => one !== 'federation')
-  return mount(deps, allEndpoints.filter(({ resources: offered }) => isServed(offered)), resources)
+  const isServed = (offered: readonly Resource[]) =>
+    deps.config.federation.enabled || offered.some((one) => one !== 'federation')
+  return mount(
+    deps,
+    allEndpoints.filter(({ resources: offered }) => isServed(offered)),
+    resources,
+  )
 }
 
 /**
@@ -54,7 +59,10 @@ export async function startServer(config: Config, ports: Partial<Ports> = {}): P
   return { deps, app: createApp(deps), listeners, stop }
 }
 
-function operatorFile({ operatorToken }: Deps, listeners: readonly Listener[]): Parameters<typeof writeOperatorFile>[1] {
+function operatorFile(
+  { operatorToken }: Deps,
+  listeners: readonly Listener[],
+): Parameters<typeof writeOperatorFile>[1] {
   const admin = listeners.find(({ config }) => config.resources.includes('admin') && config.tls === null)
   const url = admin?.url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:') ?? null
   return { url, token: operatorToken, pid: process.pid }

@@ -48,6 +48,7 @@ export const events = table(
       { name: 'events_by_ord', on: ['room_nid', 'ord'], where: 'ord is not null' },
       { name: 'events_by_sender', on: ['sender_nid', 'room_nid', 'event_nid'] },
       { name: 'events_outbound', on: ['room_nid', 'event_nid'], where: 'local' },
+      { name: 'events_by_state_key', on: ['state_key_nid'], where: 'state_key_nid is not null' },
       { name: 'events_notifying', on: ['room_nid', 'thread_id', 'ord'], where: 'notify_ord is not null' },
     ],
   },

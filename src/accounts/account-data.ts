@@ -38,7 +38,8 @@ export async function getAccountData(
   const content = await deps.database.read(async (conn) => {
     const roomNid = await roomNidFor(conn, userNid, roomId)
     if (roomNid === undefined) return undefined
-    if (type === 'm.push_rules' && roomNid === globalRoom) return JSON.stringify(await pushRulesContent(conn, userNid, userId))
+    if (type === 'm.push_rules' && roomNid === globalRoom)
+      return JSON.stringify(await pushRulesContent(conn, userNid, userId))
     return (await findAccountData(conn, userNid, roomNid, type))?.content
   })
   if (content == null) throw new MatrixError('M_NOT_FOUND', 'Account data not found')
@@ -57,7 +58,8 @@ export async function setAccountData(
   content: JsonObject,
 ): Promise<void> {
   if (managed.has(type)) throw new MatrixError('M_BAD_JSON', `Cannot set ${type} through this API`, {}, 405)
-  if (type === '' || utf8Length(type) > maxTypeBytes) throw new MatrixError('M_INVALID_PARAM', 'The type has 1 to 255 bytes')
+  if (type === '' || utf8Length(type) > maxTypeBytes)
+    throw new MatrixError('M_INVALID_PARAM', 'The type has 1 to 255 bytes')
   await changeAccountData(deps, user, roomId, type, () => content)
 }
 

@@ -21,7 +21,8 @@ export async function changePassword(
   const stored = await deps.passwords.hash(password)
   const { userNid } = user
   await deps.database.write(async (tx) => {
-    if (!(await putPassword(tx, userNid, stored))) throw new MatrixError('M_USER_DEACTIVATED', 'This account has been deactivated')
+    if (!(await putPassword(tx, userNid, stored)))
+      throw new MatrixError('M_USER_DEACTIVATED', 'This account has been deactivated')
     await deleteShortTokensOfUser(tx, userNid)
     if (!options.endOthers) return
     const others = (await listDevices(tx, userNid)).map(({ device_id: id }) => id).filter((id) => id !== options.keep)

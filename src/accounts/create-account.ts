@@ -32,7 +32,10 @@ export interface Created {
   readonly userNid: number
 }
 
-type Deps = Pick<AccountsDeps, 'database' | 'clock' | 'random' | 'config' | 'serverName' | 'passwords' | 'sessions' | 'isExclusiveName'>
+type Deps = Pick<
+  AccountsDeps,
+  'database' | 'clock' | 'random' | 'config' | 'serverName' | 'passwords' | 'sessions' | 'isExclusiveName'
+>
 
 /**
  * Makes an account: by registration, shared secret or command line. Of two at once with one name, one succeeds.

@@ -18,14 +18,23 @@ export async function devicesOf(deps: Pick<Deps, 'database'>, requester: Request
 }
 
 /** One device of a user. Throws `M_NOT_FOUND`. */
-export async function getDevice(deps: Pick<Deps, 'database'>, requester: Requester, deviceId: string): Promise<DeviceRow> {
+export async function getDevice(
+  deps: Pick<Deps, 'database'>,
+  requester: Requester,
+  deviceId: string,
+): Promise<DeviceRow> {
   const device = await deps.database.read((conn) => findDevice(conn, requester.userNid, deviceId))
   if (device === undefined) throw noDevice()
   return device
 }
 
 /** Renames a device. Throws `M_NOT_FOUND`, `M_INVALID_PARAM`. */
-export async function renameDevice(deps: Deps, requester: Requester, deviceId: string, name: string | undefined): Promise<void> {
+export async function renameDevice(
+  deps: Deps,
+  requester: Requester,
+  deviceId: string,
+  name: string | undefined,
+): Promise<void> {
   assertDeviceName(name)
   await deps.database.write(async (tx) => {
     await assertActive(tx, requester.userNid)
@@ -63,7 +72,7 @@ export async function endDevices(
   if (hosts.length > 0)
     for (const deviceId of ended) {
       const content = { user_id: userId, device_id: deviceId, stream_id: tx.nextPosition(), prev_id: [], deleted: true }
-      for (const host of hosts) await deps.outbound.queueEdu(tx, host, 'm.device_list_update', userNid, content)
+      await deps.outbound.queueEdu(tx, hosts, 'm.device_list_update', userNid, content)
     }
   tx.afterCommit(() => deps.changes.announce({ userNids: [userNid] }))
 }

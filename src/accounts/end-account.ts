@@ -17,7 +17,12 @@ import type { AccountsDeps } from './deps.ts'
 export async function endAccount(
   tx: Tx,
   deps: Pick<AccountsDeps, 'sessions' | 'outbound' | 'changes'>,
-  account: { readonly userNid: number; readonly userId: UserId; readonly reason: 'deactivated' | 'erased'; readonly ts: number },
+  account: {
+    readonly userNid: number
+    readonly userId: UserId
+    readonly reason: 'deactivated' | 'erased'
+    readonly ts: number
+  },
 ): Promise<void> {
   const { userNid, userId, reason, ts } = account
   await putTombstone(tx, { localpart: localpartOf(userId), userId, reason, ts })
@@ -26,5 +31,10 @@ export async function endAccount(
   await deleteShortTokensOfUser(tx, userNid)
   await deleteUiaSessionsOfUser(tx, userNid)
   const devices = await listDevices(tx, userNid)
-  await endDevices(tx, deps, account, devices.map(({ device_id: id }) => id))
+  await endDevices(
+    tx,
+    deps,
+    account,
+    devices.map(({ device_id: id }) => id),
+  )
 }

@@ -15,7 +15,11 @@ const maxFilters = 1000
  * Stores a filter; the same one twice gives the same id. Throws `M_BAD_JSON` for what is none, `M_TOO_LARGE` over 64 KiB,
  * `M_RESOURCE_LIMIT_EXCEEDED` from the 1,000th of a user on.
  */
-export async function putFilter(deps: Pick<AccountsDeps, 'database'>, requester: Requester, filter: JsonObject): Promise<string> {
+export async function putFilter(
+  deps: Pick<AccountsDeps, 'database'>,
+  requester: Requester,
+  filter: JsonObject,
+): Promise<string> {
   parseFilter(filter)
   const text = canonicalJson(filter)
   if (utf8Length(text) > maxFilterBytes) throw new MatrixError('M_TOO_LARGE', 'A filter of more than 64 KiB')
@@ -26,7 +30,8 @@ export async function putFilter(deps: Pick<AccountsDeps, 'database'>, requester:
     await assertActive(tx, userNid)
     const same = await findEqualFilter(tx, userNid, text)
     if (same !== undefined) return same
-    if ((await countFilters(tx, userNid)) >= maxFilters) throw new MatrixError('M_RESOURCE_LIMIT_EXCEEDED', 'Too many filters')
+    if ((await countFilters(tx, userNid)) >= maxFilters)
+      throw new MatrixError('M_RESOURCE_LIMIT_EXCEEDED', 'Too many filters')
     return insertFilter(tx, userNid, text)
   })
   return String(nid)

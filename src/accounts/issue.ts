@@ -68,7 +68,8 @@ export async function putSession(
     await deleteTokensOfDevices(tx, userNid, [deviceId])
     await deps.sessions.invalidate(tx)
   }
-  if (refreshToken !== undefined) await insertRefreshToken(tx, { hash: hashToken(refreshToken), userNid, deviceId, family })
+  if (refreshToken !== undefined)
+    await insertRefreshToken(tx, { hash: hashToken(refreshToken), userNid, deviceId, family })
   const expiresTs = expiresInMs === undefined ? null : ts + expiresInMs
   await insertAccessToken(tx, { hash: hashToken(accessToken), userNid, deviceId, ts, expiresTs, refreshHash: null })
 }

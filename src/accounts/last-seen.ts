@@ -31,12 +31,22 @@ export interface Seen {
  * that no request waits for it.
  */
 export class LastSeen {
-  readonly #deps: { readonly database: Database; readonly clock: Clock; readonly log: Log; readonly config: Pick<Config, 'privacy'> }
+  readonly #deps: {
+    readonly database: Database
+    readonly clock: Clock
+    readonly log: Log
+    readonly config: Pick<Config, 'privacy'>
+  }
   readonly #noted = new LRUCache<string, number>({ max: 50_000 })
   readonly #pending = new Map<string, Sight>()
   #cancel: (() => void) | undefined
 
-  constructor(deps: { readonly database: Database; readonly clock: Clock; readonly log: Log; readonly config: Pick<Config, 'privacy'> }) {
+  constructor(deps: {
+    readonly database: Database
+    readonly clock: Clock
+    readonly log: Log
+    readonly config: Pick<Config, 'privacy'>
+  }) {
     this.#deps = deps
   }
 
@@ -51,7 +61,13 @@ export class LastSeen {
     const { address = '', userAgent, doNotTrack = false } = seen
     const masked = doNotTrack ? '' : maskAddress(address, config.privacy.maskAddresses)
     const agent = doNotTrack ? undefined : userAgent?.slice(0, maxAgentLength)
-    this.#pending.set(key, { userNid, deviceId, ts: clock.now(), address: masked === '' ? null : masked, agent: agent ?? null })
+    this.#pending.set(key, {
+      userNid,
+      deviceId,
+      ts: clock.now(),
+      address: masked === '' ? null : masked,
+      agent: agent ?? null,
+    })
     this.#cancel ??= clock.setTimer(flushAfterMs, () => void this.flush())
   }
 

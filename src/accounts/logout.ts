@@ -21,6 +21,11 @@ export async function logOutEverywhere(deps: Deps, requester: Pick<Requester, 'u
   await deps.database.write(async (tx) => {
     const devices = await listDevices(tx, userNid)
     await deleteTokensOfUser(tx, userNid)
-    await endDevices(tx, deps, requester, devices.map(({ device_id: id }) => id))
+    await endDevices(
+      tx,
+      deps,
+      requester,
+      devices.map(({ device_id: id }) => id),
+    )
   })
 }

@@ -2,6 +2,7 @@ import { MatrixError } from '../protocol/errors.ts'
 import type { UserId } from '../protocol/ids.ts'
 import { findAccountByUserId, putAccountFlags } from '../store/accounts.ts'
 import type { AccountRow } from '../store/accounts.ts'
+export type { AccountRow } from '../store/accounts.ts'
 import { insertAudit } from '../store/audit.ts'
 import type { AccountsDeps } from './deps.ts'
 
@@ -27,7 +28,7 @@ export async function setFlag(
     if (account === undefined || account.deactivated_ts !== null) throw noAccount()
     if (account[flag] === value) return
     const { locked, suspended, admin } = account
-    await putAccountFlags(tx, account.user_nid, { ...{ locked, suspended, admin }, [flag]: value })
+    await putAccountFlags(tx, account.user_nid, { locked, suspended, admin, [flag]: value })
     const action = value ? flag : `not ${flag}`
     await insertAudit(tx, { ts, actor: decision.actor, action, target: userId, reason: decision.reason ?? null })
     await deps.sessions.invalidate(tx)

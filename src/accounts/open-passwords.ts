@@ -18,6 +18,8 @@ export async function openPasswords(
   const peppers = pepper === null ? await loadPeppers(pepperFile, deps.random) : configuredPepper(pepper)
   const missing = needed.filter((id) => !peppers.byId.has(id))
   if (missing.length > 0)
-    throw new Error(`stored passwords need a pepper that ${pepper === null ? pepperFile : 'the configuration'} lacks: bring it back`)
+    throw new Error(
+      `stored passwords need a pepper that ${pepper === null ? pepperFile : 'the configuration'} lacks: bring it back`,
+    )
   return new Passwords({ peppers, cost, minimumLength })
 }

@@ -32,7 +32,12 @@ export class Passwords {
   readonly #queue: WorkQueue
   readonly #dummy: string
 
-  constructor(options: { readonly peppers: Peppers; readonly cost: number; readonly minimumLength: number; readonly waiting?: number }) {
+  constructor(options: {
+    readonly peppers: Peppers
+    readonly cost: number
+    readonly minimumLength: number
+    readonly waiting?: number
+  }) {
     this.#peppers = options.peppers
     this.#cost = options.cost
     this.#minimumLength = options.minimumLength
@@ -68,7 +73,7 @@ export class Passwords {
     const pepperId = stored?.pepper_id ?? ''
     const isKnown = typeof stored?.password_hash === 'string' && this.#peppers.byId.has(pepperId)
     const secret = this.#peppered(password, isKnown ? pepperId : this.#peppers.current)
-    const hash = isKnown ? (stored.password_hash as string) : this.#dummy
+    const hash = isKnown ? stored.password_hash : this.#dummy
     const isSame = await this.#queue.run(() => bcrypt.compare(secret, hash))
     return isKnown && isSame
   }

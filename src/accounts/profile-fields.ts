@@ -23,7 +23,10 @@ export function checkProfileValue(key: string, value: Json): MatrixError | undef
     case 'displayname':
       return checkText(value, maxDisplayNameBytes)
     case 'avatar_url':
-      return checkText(value, maxAvatarUrlBytes) ?? (value === '' || contentUri.test(value as string) ? undefined : invalid('not an mxc: URI'))
+      return (
+        checkText(value, maxAvatarUrlBytes) ??
+        (value === '' || contentUri.test(value as string) ? undefined : invalid('not an mxc: URI'))
+      )
     case 'm.tz':
       return checkText(value, 255)
     default:

@@ -47,7 +47,11 @@ export async function getProfileField(
  * What other servers may know of a local user (server-server API, `/query/profile`): everything, or one field. Throws
  * `M_NOT_FOUND`: for unknown, deactivated and erased users alike.
  */
-export async function profileForFederation(deps: Pick<Deps, 'database'>, userId: UserId, key?: string): Promise<JsonObject> {
+export async function profileForFederation(
+  deps: Pick<Deps, 'database'>,
+  userId: UserId,
+  key?: string,
+): Promise<JsonObject> {
   const profile = await deps.database.read(async (conn) => {
     const account = await findAccountByUserId(conn, userId)
     if (account === undefined || account.deactivated_ts !== null || account.erased_ts !== null) return undefined
@@ -70,15 +74,28 @@ export async function memberProfile(conn: Conn, userNid: number): Promise<Member
  * Sets a field of one's own profile; an empty display name or avatar removes it. True when something changed that member
  * events show. Throws `M_FORBIDDEN`, `M_INVALID_PARAM`, `M_KEY_TOO_LARGE`, `M_PROFILE_TOO_LARGE`, `M_BAD_JSON`.
  */
-export async function setProfileField(deps: Deps, requester: Requester, userId: UserId, key: string, value: Json): Promise<boolean> {
+export async function setProfileField(
+  deps: Deps,
+  requester: Requester,
+  userId: UserId,
+  key: string,
+  value: Json,
+): Promise<boolean> {
   assertMayChange(requester, userId, key)
   const refusal = checkProfileValue(key, value)
   if (refusal !== undefined) throw refusal
-  return deps.database.write((tx) => putField(tx, requester, key, value === '' && isShownInRooms(key) ? undefined : value))
+  return deps.database.write((tx) =>
+    putField(tx, requester, key, value === '' && isShownInRooms(key) ? undefined : value),
+  )
 }
 
 /** Removes a field of one's own profile. True when something changed that member events show. Throws `M_FORBIDDEN`. */
-export async function removeProfileField(deps: Deps, requester: Requester, userId: UserId, key: string): Promise<boolean> {
+export async function removeProfileField(
+  deps: Deps,
+  requester: Requester,
+  userId: UserId,
+  key: string,
+): Promise<boolean> {
   assertMayChange(requester, userId, key)
   return deps.database.write((tx) => putField(tx, requester, key, undefined))
 }

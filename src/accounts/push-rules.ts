@@ -22,12 +22,19 @@ export async function findPushRuleEdits(conn: Conn, userNid: number): Promise<Pu
 }
 
 /** The content of `m.push_rules` in a user's account data. */
-export async function pushRulesContent(conn: Conn, userNid: number, userId: UserId): Promise<{ readonly global: PushRuleset }> {
+export async function pushRulesContent(
+  conn: Conn,
+  userNid: number,
+  userId: UserId,
+): Promise<{ readonly global: PushRuleset }> {
   return { global: pushRulesetOf(userId, await findPushRuleEdits(conn, userNid)) }
 }
 
 /** All rules of a user. */
-export async function getPushRules(deps: Pick<AccountsDeps, 'database'>, { userNid, userId }: Requester): Promise<PushRuleset> {
+export async function getPushRules(
+  deps: Pick<AccountsDeps, 'database'>,
+  { userNid, userId }: Requester,
+): Promise<PushRuleset> {
   return deps.database.read(async (conn) => (await pushRulesContent(conn, userNid, userId)).global)
 }
 

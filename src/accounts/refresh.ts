@@ -44,8 +44,10 @@ export async function refreshSession(deps: Deps, refreshToken: string): Promise<
   const made = { access: makeToken(deps.random, 'access'), refresh: makeToken(deps.random, 'refresh') }
   const now = deps.clock.now()
   const outcome = await deps.database.write((tx) => replace(tx, deps, hashToken(refreshToken), made, now))
-  if (outcome === 'locked') throw new MatrixError('M_USER_LOCKED', 'This account has been locked', { soft_logout: true })
-  if (outcome === 'unknown') throw new MatrixError('M_UNKNOWN_TOKEN', 'Unrecognised refresh token', { soft_logout: false })
+  if (outcome === 'locked')
+    throw new MatrixError('M_USER_LOCKED', 'This account has been locked', { soft_logout: true })
+  if (outcome === 'unknown')
+    throw new MatrixError('M_UNKNOWN_TOKEN', 'Unrecognised refresh token', { soft_logout: false })
   return { accessToken: made.access, refreshToken: made.refresh, expiresInMs: accessTokenLifetimeMs }
 }
 
@@ -73,7 +75,14 @@ async function replace(
   await insertRefreshToken(tx, { hash: next, userNid, deviceId, family })
   await putNextRefreshToken(tx, hash, next)
   const expiresTs = now + accessTokenLifetimeMs
-  await insertAccessToken(tx, { hash: hashToken(made.access), userNid, deviceId, ts: now, expiresTs, refreshHash: hash })
+  await insertAccessToken(tx, {
+    hash: hashToken(made.access),
+    userNid,
+    deviceId,
+    ts: now,
+    expiresTs,
+    refreshHash: hash,
+  })
   return 'done'
 }
 

@@ -29,7 +29,8 @@ export async function makeRegistrationToken(
   wanted?: string,
 ): Promise<string> {
   const token = wanted ?? deps.random.token(12)
-  if (!grammar.test(token)) throw new MatrixError('M_INVALID_PARAM', 'A token has 1 to 64 of the characters A-Z a-z 0-9 . _ ~ -')
+  if (!grammar.test(token))
+    throw new MatrixError('M_INVALID_PARAM', 'A token has 1 to 64 of the characters A-Z a-z 0-9 . _ ~ -')
   const isNew = await deps.database.write((tx) => insertRegistrationToken(tx, token, limits))
   if (!isNew) throw new MatrixError('M_INVALID_PARAM', 'This token exists')
   return token

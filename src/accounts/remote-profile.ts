@@ -16,7 +16,8 @@ export async function remoteProfile(
   userId: UserId,
   key?: string,
 ): Promise<JsonObject> {
-  if (await deps.database.read((conn) => isErasedUser(conn, userId))) throw new MatrixError('M_NOT_FOUND', 'Profile not found')
+  if (await deps.database.read((conn) => isErasedUser(conn, userId)))
+    throw new MatrixError('M_NOT_FOUND', 'Profile not found')
   const answer = await deps.federation.queryProfile(serverNameOf(userId), userId, key)
   const fields = Object.entries(answer).filter(([name, value]) => isField(name, value))
   const profile: JsonObject = Object.fromEntries(fields)

@@ -19,7 +19,7 @@ export interface AuthenticateOptions {
   readonly asDeviceId?: string | undefined
 }
 
-type Deps = Pick<AccountsDeps, 'database' | 'clock' | 'sessions' | 'lastSeen'>
+type Deps = Pick<AccountsDeps, 'database' | 'clock' | 'sessions' | 'lastSeen' | 'config'>
 
 /**
  * Who has this access token (client-server API, "Using access tokens"). Throws `M_UNKNOWN_TOKEN` where nobody has it any
@@ -34,18 +34,18 @@ export async function authenticate(deps: Deps, token: string, options: Authentic
     throw new MatrixError('M_UNKNOWN_TOKEN', 'Access token has expired', { soft_logout: true })
   if (row.locked && options.isLockedAllowed !== true) throw locked()
   if (!row.used && row.refresh_hash !== null) await confirmRefresh(deps, hash, row)
-  const requester = requesterOf(row, hash)
+  const requester = requesterOf(row, hash, deps.config.admin.users)
   if (requester.deviceId !== undefined) deps.lastSeen.note(requester.userNid, requester.deviceId, options)
   return requester
 }
 
-function requesterOf(row: TokenRow, tokenHash: string): Requester {
+function requesterOf(row: TokenRow, tokenHash: string, admins: readonly string[]): Requester {
   return {
     userId: row.user_id,
     userNid: row.user_nid,
     deviceId: row.device_id ?? undefined,
     kind: row.kind,
-    admin: row.admin,
+    admin: row.admin || admins.includes(row.user_id),
     suspended: row.suspended,
     tokenHash,
   }

@@ -36,7 +36,8 @@ export async function makeRegistrationNonce(deps: Deps): Promise<string> {
 export async function registerBySharedSecret(deps: Deps, wish: SharedSecretWish): Promise<LoggedIn> {
   const secret = sharedSecret(deps)
   const { nonce, name, password, admin } = wish
-  if (name.includes('\0') || password.includes('\0')) throw new MatrixError('M_INVALID_PARAM', 'NUL is not allowed here')
+  if (name.includes('\0') || password.includes('\0'))
+    throw new MatrixError('M_INVALID_PARAM', 'NUL is not allowed here')
   const isFresh = await deps.database.write(async (tx) => {
     const row = await findUiaSession(tx, nonce)
     if (row === undefined || row.operation !== operation) return false

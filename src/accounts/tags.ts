@@ -20,8 +20,15 @@ export async function getTags(deps: Deps, requester: Requester, roomId: RoomId):
 }
 
 /** Adds a tag or changes it. Throws `M_INVALID_PARAM` for a name over 255 bytes, `M_BAD_JSON` for an order that is no number. */
-export async function setTag(deps: Deps, requester: Requester, roomId: RoomId, tag: string, content: JsonObject): Promise<void> {
-  if (tag === '' || utf8Length(tag) > 255) throw new MatrixError('M_INVALID_PARAM', 'The name of a tag has 1 to 255 bytes')
+export async function setTag(
+  deps: Deps,
+  requester: Requester,
+  roomId: RoomId,
+  tag: string,
+  content: JsonObject,
+): Promise<void> {
+  if (tag === '' || utf8Length(tag) > 255)
+    throw new MatrixError('M_INVALID_PARAM', 'The name of a tag has 1 to 255 bytes')
   const order = memberOf(content, 'order')
   if (order !== undefined && typeof order !== 'number') throw new MatrixError('M_BAD_JSON', 'order must be a number')
   await changeAccountData(deps, requester, roomId, 'm.tag', (before) => ({

@@ -43,7 +43,12 @@ export async function tryStage(
 const unknownStage: StageOutcome = { ok: false, errcode: 'M_UNRECOGNIZED', message: 'Unknown authentication type' }
 const wrongPassword: StageOutcome = { ok: false, errcode: 'M_FORBIDDEN', message: 'Invalid username or password' }
 
-async function tryPassword(deps: Deps, auth: JsonObject, claimant: Claimant, attempts: Attempts): Promise<StageOutcome> {
+async function tryPassword(
+  deps: Deps,
+  auth: JsonObject,
+  claimant: Claimant,
+  attempts: Attempts,
+): Promise<StageOutcome> {
   const { userId, userNid } = claimant
   const password = memberOf(auth, 'password')
   if (typeof password !== 'string') return { ok: false, errcode: 'M_MISSING_PARAM', message: 'A password is needed' }
@@ -59,7 +64,8 @@ async function tryPassword(deps: Deps, auth: JsonObject, claimant: Claimant, att
 
 async function tryRegistrationToken(deps: Deps, auth: JsonObject): Promise<StageOutcome> {
   const token = memberOf(auth, 'token')
-  if (typeof token !== 'string') return { ok: false, errcode: 'M_MISSING_PARAM', message: 'A registration token is needed' }
+  if (typeof token !== 'string')
+    return { ok: false, errcode: 'M_MISSING_PARAM', message: 'A registration token is needed' }
   const row = await deps.database.read((conn) => findRegistrationToken(conn, token))
   if (row === undefined || !isUsableToken(row, deps.clock.now()))
     return { ok: false, errcode: 'M_UNAUTHORIZED', message: 'Invalid registration token' }

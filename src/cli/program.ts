@@ -35,7 +35,8 @@ function exitCode(error: unknown, terminal: Terminal): number {
   // commander has already printed its message
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   const isExpected = error instanceof CliError || error instanceof ConfigError || error instanceof MatrixError
-  const reason = error instanceof Error ? (isExpected ? error.message : `${error.name}: ${error.message}`) : String(error)
+  const reason =
+    error instanceof Error ? (isExpected ? error.message : `${error.name}: ${error.message}`) : String(error)
   terminal.complain(`${reason}\n`)
   return 1
 }

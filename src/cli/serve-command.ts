@@ -1,5 +1,5 @@
 import { startServer } from '../server.ts'
-import type { RunningServer } from '../server.ts'
+import type { Listener } from '../server/listener.ts'
 import type { Config } from '../util/config.ts'
 import { createLog } from '../util/log.ts'
 import type { Log, LogSink } from '../util/log.ts'
@@ -30,14 +30,20 @@ async function serve(cli: Cli): Promise<void> {
     sink.flush()
     process.exit(1)
   }
+  const listeners: Listener[] = []
+  process.on('SIGHUP', () => reload(cli, listeners, log, sink))
   const server = await startServer(config, { log, onFatal })
-  process.on('SIGHUP', () => reload(cli, server, log, sink))
-  for (const { url, config: listener } of server.listeners) log.info('listening', { url, resources: listener.resources.join(' ') })
+  listeners.push(...server.listeners)
+  for (const { url, config: listener } of listeners)
+    log.info('listening', { url, resources: listener.resources.join(' ') })
   log.info('ready', { server: config.serverName, database: config.database.engine })
   const letGo = keepProcessAlive()
   await stopped
   log.info('stopping')
-  await Promise.race([server.stop(), systemClock.sleep(stopWithinMs).then(() => log.warn('some work did not end in time'))])
+  await Promise.race([
+    server.stop(),
+    systemClock.sleep(stopWithinMs).then(() => log.warn('some work did not end in time')),
+  ])
   letGo()
   log.info('stopped')
   sink.flush()
@@ -72,11 +78,11 @@ function logUnhandled(log: Log): void {
 }
 
 /** What can be changed while the server runs: the log's level, and certificates. */
-function reload(cli: Cli, server: RunningServer, log: ReloadableLog, sink: LogSink): void {
+function reload(cli: Cli, listeners: readonly Listener[], log: ReloadableLog, sink: LogSink): void {
   try {
     const { config } = cli.load()
     log.replace(createLog({ level: config.logging.level, sinks: [sink] }))
-    for (const listener of server.listeners) listener.reload()
+    for (const listener of listeners) listener.reload()
     log.info('reloaded the log level and the certificates')
   } catch (error) {
     log.error('could not reload', { error })

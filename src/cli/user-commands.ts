@@ -21,7 +21,7 @@ export const userCommands: CommandGroup = (program, cli) => {
       const password = await readPassword(cli, options.passwordFile)
       const body = { name, password, admin: options.admin ?? false }
       const made = await withServer(cli, (call) => call('POST', users, body))
-      cli.printData(made, ({ user_id: userId }) => `${String(userId)} was created`)
+      cli.printData(made, ({ user_id: userId }) => `${typeof userId === 'string' ? userId : name} was created`)
     })
   user
     .command('list')
@@ -68,7 +68,7 @@ function flagCommand(user: Command, cli: Cli, name: string, flag: string, descri
 async function listAll(cli: Cli): Promise<AccountView[]> {
   return withServer(cli, async (call) => {
     const all: AccountView[] = []
-    for (let after: unknown = 0; after !== undefined; ) {
+    for (let after: unknown = 0; after !== undefined;) {
       const page = await call('GET', `${users}?limit=1000&after=${Number(after)}`)
       all.push(...(page['users'] as unknown as AccountView[]))
       after = page['next']
@@ -85,7 +85,8 @@ function line({ user_id, kind, admin, created_ts, deactivated_ts, locked, suspen
 
 async function readPassword(cli: Cli, file: string | undefined): Promise<string> {
   if (file !== undefined) return stripNewline(file === '-' ? await cli.terminal.readInput() : readText(file))
-  if (!cli.terminal.isInteractive) throw new CliError('there is no terminal to ask for the password: use --password-file')
+  if (!cli.terminal.isInteractive)
+    throw new CliError('there is no terminal to ask for the password: use --password-file')
   const password = await cli.terminal.ask('Password: ', true)
   if (password !== (await cli.terminal.ask('Again: ', true))) throw new CliError('the passwords are not the same')
   return password

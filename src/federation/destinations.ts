@@ -30,6 +30,7 @@ export class Destinations {
   readonly #deps: DestinationsDeps
   readonly #failing = new Map<ServerName, Failing>()
   readonly #listeners = new Set<(server: ServerName, inMs: number) => void>()
+  readonly #contacts = new Set<(server: ServerName) => void>()
   #writing: Promise<void> = Promise.resolve()
 
   constructor(deps: DestinationsDeps) {
@@ -100,6 +101,7 @@ export class Destinations {
 
   /** An authenticated request came from it: what waits for it is tried soon. */
   contacted(server: ServerName): void {
+    for (const listener of this.#contacts) listener(server)
     const state = this.#failing.get(server)
     if (state === undefined || this.waitMs(server) === 0) return
     const { clock } = this.#deps
@@ -109,6 +111,12 @@ export class Destinations {
     this.#failing.set(server, woken)
     this.#put(server, woken, null)
     for (const listener of this.#listeners) listener(server, inMs)
+  }
+
+  /** Calls back whenever an authenticated request came from a server. */
+  onContact(listener: (server: ServerName) => void): () => void {
+    this.#contacts.add(listener)
+    return () => this.#contacts.delete(listener)
   }
 
   /** Calls back when a destination that was failing may be tried earlier than was planned. */

@@ -6,7 +6,11 @@ import type { BodyKind } from './endpoint.ts'
 /** A request's body: Node's own stream, or the web's where a test calls the app directly. */
 export type BodySource = IncomingMessage | ReadableStream<Uint8Array> | null
 
-const maxBytesOf = { event: 128 * 1024, keys: Math.floor(12.8 * 1024 * 1024), transaction: Math.floor(12.8 * 1024 * 1024) }
+const maxBytesOf = {
+  event: 128 * 1024,
+  keys: Math.floor(12.8 * 1024 * 1024),
+  transaction: Math.floor(12.8 * 1024 * 1024),
+}
 
 /** The largest body of its kind, in bytes. */
 export function maxBodyBytes(kind: BodyKind, config: Pick<Config, 'media'>): number {

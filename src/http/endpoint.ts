@@ -88,7 +88,12 @@ export interface EndpointSpec<
   readonly resources?: readonly Resource[]
   /** Gives the body of a 200 answer, or a `Reply`. Throws `MatrixError`. */
   handle(
-    context: Context<A, OutputOf<P, PathParams<Path>>, OutputOf<Q, Readonly<Record<string, never>>>, OutputOf<B, undefined>>,
+    context: Context<
+      A,
+      OutputOf<P, PathParams<Path>>,
+      OutputOf<Q, Readonly<Record<string, never>>>,
+      OutputOf<B, undefined>
+    >,
   ): object | Promise<object>
 }
 
@@ -121,7 +126,10 @@ export function endpoint<
   return {
     method: spec.method,
     path: spec.path,
-    aliases: [...historicalPaths(spec.path), ...(spec.aliases ?? []).flatMap((path) => [path, ...historicalPaths(path)])],
+    aliases: [
+      ...historicalPaths(spec.path),
+      ...(spec.aliases ?? []).flatMap((path) => [path, ...historicalPaths(path)]),
+    ],
     auth: spec.auth,
     limit: spec.limit,
     params: spec.params,

@@ -78,7 +78,8 @@ async function admin(deps: Deps, endpoint: Endpoint, request: HttpRequest): Prom
   const token = accessToken(deps, request)
   if (token !== undefined && isSame(token, deps.operatorToken)) return { actor: 'operator', userId: undefined }
   const { admin: isMarked, userId } = await user(deps, endpoint, request)
-  if (!isMarked && !deps.config.admin.users.includes(userId)) throw new MatrixError('M_FORBIDDEN', 'only for administrators')
+  if (!isMarked && !deps.config.admin.users.includes(userId))
+    throw new MatrixError('M_FORBIDDEN', 'only for administrators')
   return { actor: userId, userId }
 }
 

@@ -84,7 +84,12 @@ export function mount(deps: Deps, endpoints: readonly Endpoint[], resources?: re
 }
 
 const unrecognized = (status: 404 | 405) =>
-  new MatrixError('M_UNRECOGNIZED', status === 404 ? 'no such endpoint' : 'no such method for this endpoint', {}, status)
+  new MatrixError(
+    'M_UNRECOGNIZED',
+    status === 404 ? 'no such endpoint' : 'no such method for this endpoint',
+    {},
+    status,
+  )
 
 function parameterNames(path: string): string[] {
   return [...path.matchAll(/:([^/]+)/g)].map(([, name]) => name as string)

@@ -17,7 +17,10 @@ export class Reply {
 const jsonType = { 'content-type': 'application/json' }
 
 /** A JSON answer with a status or headers of its own; header names are lower-case. */
-export function jsonReply(body: object, options: { status?: number; headers?: Readonly<Record<string, string>> } = {}): Reply {
+export function jsonReply(
+  body: object,
+  options: { status?: number; headers?: Readonly<Record<string, string>> } = {},
+): Reply {
   return new Reply(options.status ?? 200, { ...jsonType, ...options.headers }, body)
 }
 
@@ -31,7 +34,10 @@ export function binaryReply(
 }
 
 /** A page. The policy allows nothing from elsewhere and no framing. */
-export function htmlReply(html: string, options: { status?: number; headers?: Readonly<Record<string, string>> } = {}): Reply {
+export function htmlReply(
+  html: string,
+  options: { status?: number; headers?: Readonly<Record<string, string>> } = {},
+): Reply {
   const headers = {
     'content-type': 'text/html; charset=utf-8',
     'content-security-policy':

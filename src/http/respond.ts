@@ -8,7 +8,8 @@ const open = { ...plain, ...corsHeaders }
 
 /** Makes the answer of what a handler returned: an object is the JSON body of a 200. */
 export function respond(result: object, isOpen: boolean): Response {
-  if (!(result instanceof Reply)) return new Response(stringify(result), { status: 200, headers: isOpen ? open : plain })
+  if (!(result instanceof Reply))
+    return new Response(stringify(result), { status: 200, headers: isOpen ? open : plain })
   const headers = isOpen ? { ...corsHeaders, ...result.headers } : { ...result.headers }
   return new Response(bodyOf(result), { status: result.status, headers })
 }

@@ -18,7 +18,10 @@ export const roomId = parsed<RoomId>(parseRoomId, 'room ID')
 export const eventId = parsed<EventId>(parseEventId, 'event ID')
 export const roomAlias = parsed<RoomAlias>(parseRoomAlias, 'room alias')
 export const serverName = parsed<ServerName>(parseServerName, 'server name')
-export const roomIdOrAlias = parsed<RoomId | RoomAlias>((value) => parseRoomId(value) ?? parseRoomAlias(value), 'room ID or alias')
+export const roomIdOrAlias = parsed<RoomId | RoomAlias>(
+  (value) => parseRoomId(value) ?? parseRoomAlias(value),
+  'room ID or alias',
+)
 
 /** A JSON object of any members, kept as the very object that the parser made. */
 export const jsonObject = v.custom<JsonObject>(isJsonObject, 'not an object')

@@ -30,6 +30,8 @@ export type JournalEntry =
   | ErasureEntry
   | { readonly kind: 'deactivation'; readonly ts: number; readonly user: UserId }
   | { readonly kind: 'inbound'; readonly ts: number; readonly user: UserId; readonly until: number }
+  /** `redact` where `forget` had been chosen */
+  | { readonly kind: 'stricter'; readonly ts: number; readonly user: UserId; readonly id: string }
   | { readonly kind: 'cancellation'; readonly ts: number; readonly user: UserId; readonly id: string }
   | { readonly kind: 'peer'; readonly ts: number; readonly id: string; readonly server: string; readonly state: string }
   /** The line named was never followed by its transaction: the request was refused. */

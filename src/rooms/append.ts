@@ -37,7 +37,11 @@ export interface Judged {
   readonly event: RoomEvent
   /** Built here: other servers get it from us. */
   readonly isLocal: boolean
+  /** Of another server, or co-signed by one, and ours to pass on to the others: handshakes, invites. */
+  readonly isForwarded?: boolean
   readonly senderNid: number
+  /** It ends all other extremities: a join by way of another server. Every event of ours does. */
+  readonly endsAll?: boolean
   /** Row ids of its auth events. */
   readonly authNids: readonly number[]
   /** The state before it. */
@@ -76,6 +80,7 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
   const { isLocal, senderNid, before, rejected, softFailed = false, outlier, missing = [] } = judged
   const isShown = rejected === undefined && !softFailed
   const isLive = judged.arrival === 'live'
+  const isSent = isLocal || judged.isForwarded === true
   const pos = tx.nextPosition()
   const now = deps.clock.now()
   const { event, prunedTs } = await pruneOnEntry(tx, deps, judged, now)
@@ -111,7 +116,7 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
       soft_failed: softFailed,
       backfilled: !isLive,
       partial_state: false,
-      local: isLocal,
+      local: isSent,
       pruned_ts: prunedTs,
       thread_id: threadId ?? null,
       notify_ord: notifyOrd ?? null,
@@ -154,7 +159,7 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
     extremities,
     nextOrd: ord !== null && isLive ? ord + 1 : room.nextOrd,
     nextBackOrd: ord !== null && !isLive ? Math.min(room.nextBackOrd, ord - 1) : room.nextBackOrd,
-    lastLocalNid: isLocal && isShown ? eventNid : room.lastLocalNid,
+    lastLocalNid: isSent && isShown ? eventNid : room.lastLocalNid,
   }
   if (isShown) {
     if (prunedTs === null) await keepFacts(tx, room, event, eventNid, senderNid, relation)
@@ -180,7 +185,7 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
     await deps.notify?.(tx, { room: next, event, eventNid, senderNid, ord, threadId, notifyOrd })
   tx.afterCommit(() => {
     deps.changes.announce({ roomNids: [room.nid], userNids: current.userNids })
-    if (isLocal && isShown && (next.hosts.length > 0 || room.hosts.length > 0))
+    if (isSent && isShown && (next.hosts.length > 0 || room.hosts.length > 0))
       deps.outbound.wake([...new Set([...room.hosts, ...next.hosts])])
   })
   return { room: next, event, eventNid }

@@ -1,4 +1,5 @@
 import { checkAuth } from '../protocol/auth/check.ts'
+import type { AuthState } from '../protocol/auth/state.ts'
 import { MatrixError } from '../protocol/errors.ts'
 import { isRefusal } from '../protocol/event-refusal.ts'
 import type { RoomEvent } from '../protocol/event.ts'
@@ -38,17 +39,20 @@ export function previousOf(room: Pick<Room, 'extremities'>): readonly Extremity[
     : [...extremities].sort((a, b) => b.eventNid - a.eventNid).slice(0, maxPrevEvents)
 }
 
-/**
- * Builds, signs and judges an event of a local user against the room's current state: field by field, and nothing of it
- * comes from elsewhere. Gives the event and its auth events. Throws `M_FORBIDDEN` with the rule that it breaks,
- * `M_TOO_LARGE` and `M_BAD_JSON`.
- */
-export async function buildEvent(
+/** The fields of an event that is to be made, unsigned, and what it is judged by. */
+export interface EventPlan {
+  readonly fields: JsonObject
+  readonly state: AuthState | undefined
+  readonly authEvents: readonly RoomEvent[]
+}
+
+/** The fields of an event that follows the room's newest ones: all but its hash and signatures. */
+export async function planEvent(
   conn: Conn,
-  deps: BuildDeps,
+  deps: Pick<BuildDeps, 'roomCache' | 'serverName' | 'clock' | 'random'>,
   room: Room,
   draft: Draft,
-): Promise<{ readonly event: RoomEvent; readonly authEvents: readonly RoomEvent[] }> {
+): Promise<EventPlan> {
   const { version } = room
   const { type, stateKey, sender, redacts } = draft
   const content = redacts !== undefined && version.redactsInContent ? { ...draft.content, redacts } : draft.content
@@ -68,7 +72,22 @@ export async function buildEvent(
   if (!(version.roomIdIsCreateHash && type === 'm.room.create' && stateKey === '')) fields.room_id = room.id
   if (redacts !== undefined && !version.redactsInContent) fields.redacts = redacts
   if (version.eventIdFormat === 'origin') fields.event_id = `$${deps.random.token(18)}:${deps.serverName}`
-  const event = sealEvent(version, fields, deps.serverName, deps.signingKey)
+  return { fields, state, authEvents }
+}
+
+/**
+ * Builds, signs and judges an event of a local user against the room's current state: field by field, and nothing of it
+ * comes from elsewhere. Gives the event and its auth events. Throws `M_FORBIDDEN` with the rule that it breaks,
+ * `M_TOO_LARGE` and `M_BAD_JSON`.
+ */
+export async function buildEvent(
+  conn: Conn,
+  deps: BuildDeps,
+  room: Room,
+  draft: Draft,
+): Promise<{ readonly event: RoomEvent; readonly authEvents: readonly RoomEvent[] }> {
+  const { fields, state, authEvents } = await planEvent(conn, deps, room, draft)
+  const event = sealEvent(room.version, fields, deps.serverName, deps.signingKey)
   if (isRefusal(event)) throw event.toError()
   const refusal = checkAuth(event, state)
   if (refusal !== undefined) throw new MatrixError('M_FORBIDDEN', refusal)

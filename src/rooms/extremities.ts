@@ -10,6 +10,7 @@ import type { Extremity, Room } from './room.ts'
 interface NewEvent {
   readonly event: { readonly eventId: EventId; readonly prevEventIds: readonly EventId[]; readonly depth: number }
   readonly isLocal: boolean
+  readonly endsAll?: boolean
   readonly arrival: 'live' | 'old'
   readonly previous?: ReadonlyMap<EventId, KnownEvent>
 }
@@ -23,7 +24,7 @@ const mostPassed = 100
 export async function applyForwardExtremities(
   tx: Tx,
   room: Room,
-  { event, isLocal, arrival, previous }: NewEvent,
+  { event, isLocal, endsAll, arrival, previous }: NewEvent,
   stored: { readonly eventNid: number; readonly groupAfter: number; readonly isShown: boolean },
 ): Promise<readonly Extremity[]> {
   let isNamed = false
@@ -34,7 +35,8 @@ export async function applyForwardExtremities(
   if (!stored.isShown || arrival === 'old') return room.extremities
   const isExtremity = new Set(room.extremities.map(({ eventId }) => eventId))
   // ours names the newest of all extremities, and ends the others
-  const named = isLocal ? isExtremity : await namedExtremities(tx, room, event.prevEventIds, previous, isExtremity)
+  const named =
+    isLocal || endsAll === true ? isExtremity : await namedExtremities(tx, room, event.prevEventIds, previous, isExtremity)
   const removed = room.extremities.filter(({ eventId }) => named.has(eventId))
   const kept = room.extremities.filter(({ eventId }) => !named.has(eventId))
   await putForwardExtremities(tx, {

@@ -14,6 +14,7 @@ import { findRoomById, findRoomRevisionOf } from '../store/rooms.ts'
 import { putServer } from '../store/servers.ts'
 import { findStateKeyNid, putStateKey } from '../store/state-keys.ts'
 import { findUserNid, putUser } from '../store/users.ts'
+import { KeyedMutex } from '../util/mutex.ts'
 import { Caches, isTx, remember } from './caches.ts'
 import { loadEvents } from './events.ts'
 import { eventAt, loadChain } from './layers.ts'
@@ -26,6 +27,10 @@ import { StateMemo } from './state-memo.ts'
  */
 export class RoomCache {
   readonly caches = new Caches()
+  /** At most one gap of a room is filled at a time. */
+  readonly gaps = new KeyedMutex<RoomId>()
+  /** PDUs of one server about one room are judged in the order in which they came. */
+  readonly queues = new KeyedMutex<string>()
   readonly #serverName: ServerName
   readonly #rooms = new LRUCache<RoomId, Room>({ max: 5_000 })
   /** SQLite: one writer, so one overlay; a revision that the database does not have is never used. */

@@ -3,13 +3,14 @@ import { createServer } from 'node:http'
 import type { RequestListener, Server, ServerOptions } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Server as TlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { MatrixError } from '../protocol/errors.ts'
 import type { App } from '../http/mount.ts'
 import { respondError } from '../http/respond.ts'
 import type { ListenerConfig } from '../util/config.ts'
 import type { Clock } from '../util/ports.ts'
+import { onClientError } from './client-error.ts'
 
 /** A socket that is listened on. */
 export interface Listener {
@@ -38,8 +39,10 @@ export async function listen(config: ListenerConfig, app: App, clock: Clock): Pr
     // What is no request at all: a target or a Host that cannot be parsed.
     errorHandler: () => respondError(new MatrixError('M_UNRECOGNIZED', 'malformed request', {}, 400), true),
   }) as RequestListener
-  const secure = config.tls === null ? undefined : createTlsServer({ ...serverOptions, ...readTls(config.tls) }, onRequest)
+  const secure =
+    config.tls === null ? undefined : createTlsServer({ ...serverOptions, ...readTls(config.tls) }, onRequest)
   const server: Server | TlsServer = secure ?? createServer(serverOptions, onRequest)
+  server.on('clientError', (error, socket) => onClientError(error, socket as Socket))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(config.port, config.host, resolve)
@@ -58,7 +61,11 @@ export async function listen(config: ListenerConfig, app: App, clock: Clock): Pr
   }
 }
 
-function readTls({ certFile, keyFile }: NonNullable<ListenerConfig['tls']>): { cert: Buffer; key: Buffer; minVersion: 'TLSv1.2' } {
+function readTls({ certFile, keyFile }: NonNullable<ListenerConfig['tls']>): {
+  cert: Buffer
+  key: Buffer
+  minVersion: 'TLSv1.2'
+} {
   return { cert: readFileSync(certFile), key: readFileSync(keyFile), minVersion: 'TLSv1.2' }
 }
 

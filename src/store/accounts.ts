@@ -93,11 +93,12 @@ const insert = query<{
     .onConflictDoNothing(),
 )
 
-const setPassword = query<{ userNid: number; hash: string | null; pepperId: string | null }>('put_password')(({ db, t, p }) =>
-  db
-    .update(t(accounts))
-    .set({ password_hash: p.hash, pepper_id: p.pepperId })
-    .where(and(eq(t(accounts).user_nid, p.userNid), isNull(t(accounts).deactivated_ts))),
+const setPassword = query<{ userNid: number; hash: string | null; pepperId: string | null }>('put_password')(
+  ({ db, t, p }) =>
+    db
+      .update(t(accounts))
+      .set({ password_hash: p.hash, pepper_id: p.pepperId })
+      .where(and(eq(t(accounts).user_nid, p.userNid), isNull(t(accounts).deactivated_ts))),
 )
 
 const setFlags = query<{ userNid: number; locked: boolean; suspended: boolean; admin: boolean }>('put_account_flags')(
@@ -121,11 +122,17 @@ const setDeactivated = query<{ userNid: number; ts: number }>('put_account_deact
 )
 
 const peppers = query('list_pepper_ids')(({ db, t }) =>
-  db.selectDistinct({ pepper_id: t(accounts).pepper_id }).from(t(accounts)).where(isNotNull(t(accounts).pepper_id)),
+  db
+    .selectDistinct({ pepper_id: t(accounts).pepper_id })
+    .from(t(accounts))
+    .where(isNotNull(t(accounts).pepper_id)),
 )
 
 const counted = query('count_accounts')(({ db, t }) =>
-  db.select({ count: sql<number>`count(*)`.mapWith(Number) }).from(t(accounts)).where(isNull(t(accounts).deactivated_ts)),
+  db
+    .select({ count: sql<number>`count(*)`.mapWith(Number) })
+    .from(t(accounts))
+    .where(isNull(t(accounts).deactivated_ts)),
 )
 
 const erased = query<{ userId: string }>('find_erased_user')(({ db, t, p }) =>
@@ -175,12 +182,23 @@ export interface NewAccount {
 /** Makes an account; false where the user has one already. */
 export async function insertAccount(tx: Tx, account: NewAccount): Promise<boolean> {
   const { userNid, password, kind, admin, ts } = account
-  const made = await insert(tx, { userNid, hash: password?.hash ?? null, pepperId: password?.pepperId ?? null, kind, admin, ts })
+  const made = await insert(tx, {
+    userNid,
+    hash: password?.hash ?? null,
+    pepperId: password?.pepperId ?? null,
+    kind,
+    admin,
+    ts,
+  })
   return made > 0
 }
 
 /** Replaces the password hash; false where the account is deactivated. */
-export async function putPassword(tx: Tx, userNid: number, password: { hash: string; pepperId: string }): Promise<boolean> {
+export async function putPassword(
+  tx: Tx,
+  userNid: number,
+  password: { hash: string; pepperId: string },
+): Promise<boolean> {
   return (await setPassword(tx, { userNid, ...password })) > 0
 }
 
@@ -211,6 +229,9 @@ export async function isErasedUser(conn: Conn, userId: string): Promise<boolean>
 }
 
 /** Accounts that were deactivated, not erased, and are still in a room, invited or knocking; at most `limit`. */
-export async function listDeactivatedMembers(conn: Conn, limit: number): Promise<{ userNid: number; userId: UserId }[]> {
+export async function listDeactivatedMembers(
+  conn: Conn,
+  limit: number,
+): Promise<{ userNid: number; userId: UserId }[]> {
   return (await stillThere(conn, { limit })).map(({ user_nid: userNid, user_id: userId }) => ({ userNid, userId }))
 }

@@ -22,7 +22,11 @@ const insert = query<{ ts: number; actor: string; action: string; target: string
 )
 
 const ofTarget = query<{ target: string }>('list_audit')(({ db, t, p }) =>
-  db.select().from(t(audit)).where(eq(t(audit).target, p.target)).orderBy(asc(t(audit).audit_nid)),
+  db
+    .select()
+    .from(t(audit))
+    .where(eq(t(audit).target, p.target))
+    .orderBy(asc(t(audit).audit_nid)),
 )
 
 const old = query<{ before: number }>('delete_old_audit')(({ db, t, p }) =>

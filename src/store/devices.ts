@@ -23,7 +23,11 @@ const find = query<{ userNid: number; deviceId: string }>('find_device')(({ db, 
 )
 
 const list = query<{ userNid: number }>('list_devices')(({ db, t, p }) =>
-  db.select().from(t(devices)).where(eq(t(devices).user_nid, p.userNid)).orderBy(asc(t(devices).device_id)),
+  db
+    .select()
+    .from(t(devices))
+    .where(eq(t(devices).user_nid, p.userNid))
+    .orderBy(asc(t(devices).device_id)),
 )
 
 const insert = query<{ userNid: number; deviceId: string; displayName: string | null; ts: number }>('insert_device')(
@@ -42,11 +46,12 @@ const insert = query<{ userNid: number; deviceId: string; displayName: string | 
       .onConflictDoNothing(),
 )
 
-const rename = query<{ userNid: number; deviceId: string; displayName: string | null }>('put_device_name')(({ db, t, p }) =>
-  db
-    .update(t(devices))
-    .set({ display_name: p.displayName })
-    .where(and(eq(t(devices).user_nid, p.userNid), eq(t(devices).device_id, p.deviceId))),
+const rename = query<{ userNid: number; deviceId: string; displayName: string | null }>('put_device_name')(
+  ({ db, t, p }) =>
+    db
+      .update(t(devices))
+      .set({ display_name: p.displayName })
+      .where(and(eq(t(devices).user_nid, p.userNid), eq(t(devices).device_id, p.deviceId))),
 )
 
 const seen = query<{ userNid: number; deviceId: string; ts: number; address: string | null; agent: string | null }>(
@@ -95,13 +100,23 @@ export async function listDevices(conn: Conn, userNid: number): Promise<DeviceRo
 /** Makes a device; false where the user has one of that id: it stays as it is. */
 export async function insertDevice(
   tx: Tx,
-  device: { readonly userNid: number; readonly deviceId: string; readonly displayName: string | null; readonly ts: number },
+  device: {
+    readonly userNid: number
+    readonly deviceId: string
+    readonly displayName: string | null
+    readonly ts: number
+  },
 ): Promise<boolean> {
   return (await insert(tx, device)) > 0
 }
 
 /** Renames a device; false where there is none. */
-export async function putDeviceName(tx: Tx, userNid: number, deviceId: string, displayName: string | null): Promise<boolean> {
+export async function putDeviceName(
+  tx: Tx,
+  userNid: number,
+  deviceId: string,
+  displayName: string | null,
+): Promise<boolean> {
   return (await rename(tx, { userNid, deviceId, displayName })) > 0
 }
 

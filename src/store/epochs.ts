@@ -7,7 +7,10 @@ import { query } from './query.ts'
 export type EpochName = 'sessions' | 'erasures'
 
 const find = query<{ name: string }>('find_epoch')(({ db, t, p }) =>
-  db.select({ value: t(epochs).value }).from(t(epochs)).where(eq(t(epochs).name, p.name)),
+  db
+    .select({ value: t(epochs).value })
+    .from(t(epochs))
+    .where(eq(t(epochs).name, p.name)),
 )
 
 const bump = query<{ name: string }>('put_epoch')(({ db, t, p }) =>

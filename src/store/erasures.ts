@@ -108,9 +108,10 @@ const setCounts = sqlRun<{ nid: number; counts: string }>(
   'putErasureCounts',
   'update erasures set counts = :counts where erasure_nid = :nid',
 )
-const strengthen = sqlRun<{ nid: number; seq: number }>(
+const strengthen = sqlRun<{ nid: number; state: string; resume: string | null }>(
   'putErasureStricter',
-  `update erasures set mode = 'redact', journal_seq = :seq where erasure_nid = :nid`,
+  `update erasures set mode = 'redact', state = :state, resume_state = :resume, collected_ts = null, fence = fence + 1,
+     lease_until_ts = 0 where erasure_nid = :nid`,
 )
 const wanted = query('countUnrewrittenErasures')(({ db, t }) =>
   db
@@ -232,9 +233,9 @@ export async function putErasureCounts(tx: Tx, nid: number, counts: string): Pro
   await setCounts(tx, { nid, counts })
 }
 
-/** From `forget` to `redact`, by a second request. */
-export async function putErasureStricter(tx: Tx, nid: number, journalSeq: number): Promise<void> {
-  await strengthen(tx, { nid, seq: journalSeq })
+/** From `forget` to `redact`, by a second request: the job goes on from the state given, taken from whoever works on it. */
+export async function putErasureStricter(tx: Tx, nid: number, state: ErasureState, resume: ErasureState | null): Promise<void> {
+  await strengthen(tx, { nid, state, resume })
 }
 
 /** Erasures that wait for the rewrite, with the moment since when. */

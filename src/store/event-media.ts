@@ -1,6 +1,6 @@
 import { sqlQuery, sqlReturning } from './query.ts'
 import { event_media } from '../../schema/tables/events.ts'
-import type { Tx } from './database.ts'
+import type { Conn, Tx } from './database.ts'
 import { insertMany } from './insert-many.ts'
 
 const insertRows = insertMany('insertEventMedia', event_media, ['event_nid', 'origin', 'media_id'], { onConflict: 'nothing' })
@@ -31,4 +31,14 @@ export async function deleteEventMedia(tx: Tx, eventNid: number): Promise<{ orig
   for (const { origin, media_id: mediaId } of await remove(tx, { eventNid }))
     if ((await still.first(tx, { origin, mediaId })) === undefined) released.push({ origin, mediaId })
   return released
+}
+
+const showing = sqlQuery<{ origin: string; mediaId: string }, { event_nid: number }>(
+  'listEventsOfMedia',
+  'select event_nid from event_media where origin = :origin and media_id = :mediaId order by event_nid desc limit 1000',
+)
+
+/** The newest 1,000 events that show a file. */
+export async function listEventsOfMedia(conn: Conn, origin: string, mediaId: string): Promise<number[]> {
+  return (await showing(conn, { origin, mediaId })).map(({ event_nid }) => event_nid)
 }

@@ -14,11 +14,17 @@ export interface PushRulesRow {
 }
 
 const find = query<{ userNid: number }>('find_push_rules')(({ db, t, p }) =>
-  db.select().from(t(push_rules)).where(eq(t(push_rules).user_nid, p.userNid)),
+  db
+    .select()
+    .from(t(push_rules))
+    .where(eq(t(push_rules).user_nid, p.userNid)),
 )
 
 const list = query<{ userNids: readonly number[] }>('list_push_rules')(({ db, t, p, anyOf }) =>
-  db.select().from(t(push_rules)).where(anyOf(t(push_rules).user_nid, p.userNids)),
+  db
+    .select()
+    .from(t(push_rules))
+    .where(anyOf(t(push_rules).user_nid, p.userNids)),
 )
 
 const put = query<{ userNid: number; rules: JsonText<unknown>; writer: number; pos: number }>('put_push_rules')(

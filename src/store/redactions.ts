@@ -26,6 +26,13 @@ const waiting = query<{ redacts: string }>('listWaitingRedactions')(({ db, t, p 
     .where(and(eq(r.redacts, p.redacts), eq(r.applied, false)))
     .orderBy(r.redaction_nid)
 })
+const awaited = query<{ ids: readonly string[] }>('listAwaitedRedactions')(({ db, t, p, anyOf }) => {
+  const r = t(redactions)
+  return db
+    .selectDistinct({ redacts: r.redacts })
+    .from(r)
+    .where(and(anyOf(r.redacts, p.ids), eq(r.applied, false)))
+})
 const mark = query<{ redactionNid: number }>('markRedactionApplied')(({ db, t, p }) =>
   db.update(t(redactions)).set({ applied: true }).where(eq(t(redactions).redaction_nid, p.redactionNid)),
 )
@@ -55,4 +62,9 @@ export function listWaitingRedactions(conn: Conn, eventId: EventId): Promise<Red
 /** Notes that a redaction was applied. */
 export async function putRedactionApplied(tx: Tx, redactionNid: number): Promise<void> {
   await mark(tx, { redactionNid })
+}
+
+/** Those of the events that stored redactions wait for. */
+export async function listAwaited(conn: Conn, eventIds: readonly EventId[]): Promise<EventId[]> {
+  return (await awaited(conn, { ids: eventIds })).map(({ redacts }) => redacts as EventId)
 }

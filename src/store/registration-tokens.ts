@@ -14,19 +14,26 @@ export interface RegistrationTokenRow {
 }
 
 const find = query<{ token: string }>('find_registration_token')(({ db, t, p }) =>
-  db.select().from(t(registration_tokens)).where(eq(t(registration_tokens).token, p.token)),
+  db
+    .select()
+    .from(t(registration_tokens))
+    .where(eq(t(registration_tokens).token, p.token)),
 )
 
 const list = query('list_registration_tokens')(({ db, t }) =>
-  db.select().from(t(registration_tokens)).orderBy(asc(t(registration_tokens).token)),
+  db
+    .select()
+    .from(t(registration_tokens))
+    .orderBy(asc(t(registration_tokens).token)),
 )
 
-const insert = query<{ token: string; usesAllowed: number | null; expiresTs: number | null }>('insert_registration_token')(
-  ({ db, t, p }) =>
-    db
-      .insert(t(registration_tokens))
-      .values({ token: p.token, uses_allowed: p.usesAllowed, expires_ts: p.expiresTs, pending: 0, completed: 0 })
-      .onConflictDoNothing(),
+const insert = query<{ token: string; usesAllowed: number | null; expiresTs: number | null }>(
+  'insert_registration_token',
+)(({ db, t, p }) =>
+  db
+    .insert(t(registration_tokens))
+    .values({ token: p.token, uses_allowed: p.usesAllowed, expires_ts: p.expiresTs, pending: 0, completed: 0 })
+    .onConflictDoNothing(),
 )
 
 const change = query<{ token: string; usesAllowed: number | null; expiresTs: number | null }>('put_registration_token')(
@@ -74,7 +81,11 @@ export interface RegistrationTokenLimits {
 }
 
 /** Makes a token; false where it exists. */
-export async function insertRegistrationToken(tx: Tx, token: string, limits: RegistrationTokenLimits): Promise<boolean> {
+export async function insertRegistrationToken(
+  tx: Tx,
+  token: string,
+  limits: RegistrationTokenLimits,
+): Promise<boolean> {
   const { usesAllowed, expiresTs } = limits
   return (await insert(tx, { token, usesAllowed, expiresTs })) > 0
 }

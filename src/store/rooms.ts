@@ -43,6 +43,10 @@ const publish = query<{ roomNid: number; published: boolean }>('publishRoom')(({
   db.update(t(rooms)).set({ published: p.published }).where(eq(t(rooms).room_nid, p.roomNid)),
 )
 
+const setVersion = query<{ roomNid: number; version: string }>('setRoomVersion')(({ db, t, p }) =>
+  db.update(t(rooms)).set({ version: p.version }).where(eq(t(rooms).room_nid, p.roomNid)),
+)
+
 /** A row of `rooms`. */
 export type RoomRow = NonNullable<Awaited<ReturnType<typeof findById.first>>>
 
@@ -89,4 +93,9 @@ export async function advanceRoom(tx: Tx, advanced: RoomAdvance): Promise<boolea
 /** Lists the room in the public directory, or takes it out. */
 export async function putRoomPublished(tx: Tx, roomNid: number, published: boolean): Promise<void> {
   await publish(tx, { roomNid, published })
+}
+
+/** Corrects the version of a room without state. */
+export async function putRoomVersion(tx: Tx, roomNid: number, version: string): Promise<void> {
+  await setVersion(tx, { roomNid, version })
 }

@@ -33,7 +33,12 @@ const expired = query<{ now: number }>('delete_expired_short_tokens')(({ db, t, 
 )
 
 /** Whose token this is, or undefined where it is unknown, of another kind or expired at `now`. */
-export async function findShortToken(conn: Conn, kind: ShortTokenKind, hash: string, now: number): Promise<number | undefined> {
+export async function findShortToken(
+  conn: Conn,
+  kind: ShortTokenKind,
+  hash: string,
+  now: number,
+): Promise<number | undefined> {
   const row = await find.first(conn, { hash, kind })
   return row !== undefined && row.expires_ts > now ? row.user_nid : undefined
 }

@@ -77,7 +77,10 @@ const insert = query<{
 )
 
 const markUsed = query<{ hash: string }>('put_access_token_used')(({ db, t, p }) =>
-  db.update(t(access_tokens)).set({ used: true }).where(eq(t(access_tokens).token_hash, p.hash)),
+  db
+    .update(t(access_tokens))
+    .set({ used: true })
+    .where(eq(t(access_tokens).token_hash, p.hash)),
 )
 
 const deleteOne = query<{ hash: string }>('delete_access_token')(({ db, t, p }) =>
@@ -124,24 +127,31 @@ const refreshOfUser = query<{ userNid: number }>('delete_user_refresh_tokens')((
 )
 
 const findRefresh = query<{ hash: string }>('find_refresh_token')(({ db, t, p }) =>
-  db.select().from(t(refresh_tokens)).where(eq(t(refresh_tokens).token_hash, p.hash)),
+  db
+    .select()
+    .from(t(refresh_tokens))
+    .where(eq(t(refresh_tokens).token_hash, p.hash)),
 )
 
-const insertRefresh = query<{ hash: string; userNid: number; deviceId: string; family: string }>('insert_refresh_token')(
-  ({ db, t, p }) =>
-    db.insert(t(refresh_tokens)).values({
-      token_hash: p.hash,
-      user_nid: p.userNid,
-      device_id: p.deviceId,
-      family: p.family,
-      expires_ts: null,
-      next_hash: null,
-      used: false,
-    }),
+const insertRefresh = query<{ hash: string; userNid: number; deviceId: string; family: string }>(
+  'insert_refresh_token',
+)(({ db, t, p }) =>
+  db.insert(t(refresh_tokens)).values({
+    token_hash: p.hash,
+    user_nid: p.userNid,
+    device_id: p.deviceId,
+    family: p.family,
+    expires_ts: null,
+    next_hash: null,
+    used: false,
+  }),
 )
 
 const setNext = query<{ hash: string; next: string }>('put_next_refresh_token')(({ db, t, p }) =>
-  db.update(t(refresh_tokens)).set({ next_hash: p.next }).where(eq(t(refresh_tokens).token_hash, p.hash)),
+  db
+    .update(t(refresh_tokens))
+    .set({ next_hash: p.next })
+    .where(eq(t(refresh_tokens).token_hash, p.hash)),
 )
 
 const retireOne = query<{ hash: string; forgetTs: number }>('put_refresh_token_used')(({ db, t, p }) =>
@@ -170,7 +180,9 @@ const deleteRefresh = query<{ hash: string }>('delete_refresh_token')(({ db, t, 
 )
 
 const expiredAccess = query<{ now: number }>('delete_expired_access_tokens')(({ db, t, p }) =>
-  db.delete(t(access_tokens)).where(and(isNotNull(t(access_tokens).expires_ts), lte(t(access_tokens).expires_ts, p.now))),
+  db
+    .delete(t(access_tokens))
+    .where(and(isNotNull(t(access_tokens).expires_ts), lte(t(access_tokens).expires_ts, p.now))),
 )
 
 const expiredRefresh = query<{ now: number }>('delete_expired_refresh_tokens')(({ db, t, p }) =>
@@ -255,7 +267,12 @@ export async function putRefreshTokenUsed(tx: Tx, hash: string, forgetTs: number
 }
 
 /** The one that `next` replaced works no more. */
-export async function putPreviousRefreshTokenUsed(tx: Tx, family: string, next: string, forgetTs: number): Promise<void> {
+export async function putPreviousRefreshTokenUsed(
+  tx: Tx,
+  family: string,
+  next: string,
+  forgetTs: number,
+): Promise<void> {
   await retireBefore(tx, { family, next, forgetTs })
 }
 

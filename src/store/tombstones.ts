@@ -4,7 +4,10 @@ import type { Conn, Tx } from './database.ts'
 import { query } from './query.ts'
 
 const find = query<{ localpart: string }>('find_tombstone')(({ db, t, p }) =>
-  db.select().from(t(tombstones)).where(eq(t(tombstones).localpart, p.localpart)),
+  db
+    .select()
+    .from(t(tombstones))
+    .where(eq(t(tombstones).localpart, p.localpart)),
 )
 
 const put = query<{ localpart: string; userId: string; reason: string; ts: number }>('put_tombstone')(({ db, t, p }) =>
@@ -30,7 +33,12 @@ export async function isTombstoned(conn: Conn, localpart: string): Promise<boole
 /** Writes the tombstone of a name; one that exists stays as it is. */
 export async function putTombstone(
   tx: Tx,
-  tombstone: { readonly localpart: string; readonly userId: string; readonly reason: TombstoneReason; readonly ts: number },
+  tombstone: {
+    readonly localpart: string
+    readonly userId: string
+    readonly reason: TombstoneReason
+    readonly ts: number
+  },
 ): Promise<void> {
   const { localpart, userId, reason, ts } = tombstone
   await put(tx, { localpart: foldLocalpart(localpart), userId, reason, ts })

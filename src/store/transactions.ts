@@ -72,6 +72,10 @@ export async function deleteOldTransactions(tx: Tx, before: number): Promise<num
 }
 
 /** Forgets answers given to devices that are gone. */
-export async function deleteTransactionsOfDevices(tx: Tx, userNid: number, deviceIds: readonly string[]): Promise<void> {
+export async function deleteTransactionsOfDevices(
+  tx: Tx,
+  userNid: number,
+  deviceIds: readonly string[],
+): Promise<void> {
   await ofDevices(tx, { userNid, deviceIds })
 }

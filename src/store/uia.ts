@@ -17,7 +17,10 @@ export interface UiaRow {
 }
 
 const find = query<{ sessionId: string }>('find_uia_session')(({ db, t, p }) =>
-  db.select().from(t(uia_sessions)).where(eq(t(uia_sessions).session_id, p.sessionId)),
+  db
+    .select()
+    .from(t(uia_sessions))
+    .where(eq(t(uia_sessions).session_id, p.sessionId)),
 )
 
 const put = query<{

@@ -13,7 +13,7 @@ export function stringify(value: unknown): string {
 }
 
 function write(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) as string | undefined
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   if (value instanceof RawJson) return value.text
   if (Array.isArray(value)) return writeArray(value)
   if ('toJSON' in value && typeof value.toJSON === 'function') return JSON.stringify(value)

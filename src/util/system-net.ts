@@ -89,6 +89,8 @@ export class SystemNet implements Net {
     let call = first
     for (let left = first.request.redirects ?? 0; ; left--) {
       const answer = await this.#send(call)
+      // Giving a body up makes it emit an error that nobody has to hear of; who reads it still gets it thrown.
+      answer.body.on('error', () => {})
       const { location } = answer.headers
       const head: NetHead = { status: answer.statusCode, headers: plainHeaders(answer.headers), url: call.url }
       if (!redirectStatus.has(answer.statusCode) || typeof location !== 'string' || first.request.redirects === undefined) {

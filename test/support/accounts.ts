@@ -6,6 +6,7 @@ import { endpoints as filter } from '../../src/http/client/filter.ts'
 import { endpoints as integrations } from '../../src/http/client/integrations.ts'
 import { endpoints as login } from '../../src/http/client/login.ts'
 import { endpoints as logout } from '../../src/http/client/logout.ts'
+import { endpoints as moderation } from '../../src/http/client/moderation.ts'
 import { endpoints as openid } from '../../src/http/client/openid.ts'
 import { endpoints as password } from '../../src/http/client/password.ts'
 import { endpoints as profile } from '../../src/http/client/profile.ts'
@@ -40,7 +41,7 @@ export interface Answer {
 
 /** What other parts of the server were told. */
 export interface Told {
-  readonly edus: { host: number; type: string; content: unknown }[]
+  readonly edus: { hosts: readonly number[]; type: string; content: unknown }[]
   readonly announced: unknown[]
   readonly left: UserId[]
   readonly recorded: UserId[]
@@ -54,7 +55,11 @@ export interface AccountsWorld extends AsyncDisposable {
   readonly clock: FakeClock
   readonly told: Told
   readonly database: Database
-  call(method: string, path: string, options?: { token?: string; body?: unknown; headers?: Record<string, string> }): Promise<Answer>
+  call(
+    method: string,
+    path: string,
+    options?: { token?: string; body?: unknown; headers?: Record<string, string> },
+  ): Promise<Answer>
   /** Registers by the dummy flow. */
   register(name: string, password?: string): Promise<{ token: string; userId: UserId; deviceId: string }>
   /** Another view of the same database, as another process has it. */
@@ -70,12 +75,15 @@ const openConfig = {
 }
 
 const endpoints = [
-  ...[account, accountData, capabilities, devices, filter, integrations, login, logout, openid, password],
-  ...[profile, pushRules, register, tags, versions, synapseRegister],
-].flat()
+  [account, accountData, capabilities, devices, filter, integrations, login, logout, moderation, openid, password],
+  [profile, pushRules, register, tags, versions, synapseRegister],
+].flat(2)
 
 /** Starts one on an empty database. */
-export async function startAccounts(engine: Engine = 'sqlite', changes: Record<string, unknown> = {}): Promise<AccountsWorld> {
+export async function startAccounts(
+  engine: Engine = 'sqlite',
+  changes: Record<string, unknown> = {},
+): Promise<AccountsWorld> {
   const place = await makePlace(engine)
   const clock = new FakeClock()
   const config = makeConfig({ ...openConfig, passwords: { ...openConfig.passwords, pepper: 'pepper' }, ...changes })
@@ -98,10 +106,14 @@ export async function startAccounts(engine: Engine = 'sqlite', changes: Record<s
       operatorToken: 'operator',
       changes: { announce: (change: unknown) => told.announced.push(change) },
       outbound: {
-        queueEdu: async (_: Tx, host: number, type: string, __: number, content: unknown) => void told.edus.push({ host, type, content }),
+        queueEdu: async (_: Tx, hosts: readonly number[], type: string, __: number, content: unknown) =>
+          void told.edus.push({ hosts, type, content }),
       },
       federation: {
-        queryProfile: async (_: string, userId: string) => ({ displayname: `remote ${userId}`, avatar_url: 'http://evil.test/x' }),
+        queryProfile: async (_: string, userId: string) => ({
+          displayname: `remote ${userId}`,
+          avatar_url: 'http://evil.test/x',
+        }),
       },
       profileChanged: async ({ userId }: { userId: UserId }) => void told.profiles.push(userId),
       departure: {
@@ -130,7 +142,16 @@ export async function startAccounts(engine: Engine = 'sqlite', changes: Record<s
       if (status !== 200) throw new Error(`registering ${name}: ${status} ${JSON.stringify(body)}`)
       return { token: body.access_token, userId: body.user_id, deviceId: body.device_id }
     }
-    return { deps, clock, told, database, call, register, another: open, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() }
+    return {
+      deps,
+      clock,
+      told,
+      database,
+      call,
+      register,
+      another: open,
+      [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
+    }
   }
   return open()
 }

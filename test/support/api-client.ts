@@ -17,6 +17,8 @@ export class ApiClient {
   token: string | undefined
   userId = ''
   deviceId = ''
+  /** sent with every request */
+  readonly headers: Record<string, string> = {}
   private transactions = 0
 
   constructor(baseUrl: string) {
@@ -28,6 +30,7 @@ export class ApiClient {
     const answer = await fetch(this.baseUrl + path, {
       method,
       headers: {
+        ...this.headers,
         ...(this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
@@ -39,9 +42,29 @@ export class ApiClient {
     return parsed as T
   }
 
+  /** Any request with any body; its answer as it came, whatever the status. */
+  async answer(method: string, path: string, body?: string | Uint8Array, headers: Record<string, string> = {}): Promise<{ status: number; text: string; headers: Headers }> {
+    const answer = await fetch(this.baseUrl + path, {
+      method,
+      headers: { ...this.headers, ...(this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }), ...headers },
+      ...(body === undefined ? {} : { body: body as string | Uint8Array<ArrayBuffer> }),
+    })
+    return { status: answer.status, text: await answer.text(), headers: answer.headers }
+  }
+
+  /** A request that asks to prove by password who one is. */
+  async confirmed<T = Body>(method: string, path: string, body: Body, password: string): Promise<T> {
+    const first = await this.call<Body>(method, path, body).catch((error: unknown) => {
+      if (error instanceof ApiError && error.status === 401 && 'session' in error.body) return error.body
+      throw error
+    })
+    const auth = { type: 'm.login.password', identifier: { type: 'm.id.user', user: this.userId }, password, session: first['session'] }
+    return this.call<T>(method, path, { ...body, auth })
+  }
+
   /** Registers by the dummy stage and logs in. */
-  async register(username: string, password = 'correct horse battery'): Promise<this> {
-    const body = { username, password, initial_device_display_name: 'test' }
+  async register(username: string, password = 'correct horse battery', deviceName = 'test'): Promise<this> {
+    const body = { username, password, initial_device_display_name: deviceName }
     const first = await this.call<Body>('POST', '/_matrix/client/v3/register', body).catch((error: unknown) => {
       if (error instanceof ApiError && error.status === 401) return error.body
       throw error
@@ -51,9 +74,9 @@ export class ApiClient {
     return this.use(done)
   }
 
-  async login(username: string, password = 'correct horse battery'): Promise<this> {
+  async login(username: string, password = 'correct horse battery', more: Body = {}): Promise<this> {
     return this.use(await this.call('POST', '/_matrix/client/v3/login', {
-      type: 'm.login.password', identifier: { type: 'm.id.user', user: username }, password,
+      type: 'm.login.password', identifier: { type: 'm.id.user', user: username }, password, ...more,
     }))
   }
 
@@ -123,7 +146,7 @@ export class ApiClient {
 
   async upload(bytes: Uint8Array, type: string, filename: string): Promise<string> {
     const answer = await fetch(`${this.baseUrl}/_matrix/media/v3/upload?filename=${encodeURIComponent(filename)}`, {
-      method: 'POST', headers: { authorization: `Bearer ${this.token}`, 'content-type': type }, body: bytes as Uint8Array<ArrayBuffer>,
+      method: 'POST', headers: { ...this.headers, authorization: `Bearer ${this.token}`, 'content-type': type }, body: bytes as Uint8Array<ArrayBuffer>,
     })
     const body = (await answer.json()) as Body
     if (!answer.ok) throw new ApiError('POST', '/upload', answer.status, body)
@@ -132,8 +155,17 @@ export class ApiClient {
 
   /** An authenticated download: status and bytes. */
   async download(mxc: string): Promise<{ status: number; bytes: Uint8Array }> {
-    const answer = await fetch(`${this.baseUrl}/_matrix/client/v1/media/download/${mxc.replace('mxc://', '')}`, {
-      headers: { authorization: `Bearer ${this.token}` },
+    return this.media('download', mxc)
+  }
+
+  /** An authenticated thumbnail: status and bytes. */
+  async thumbnail(mxc: string, width = 32, height = 32): Promise<{ status: number; bytes: Uint8Array }> {
+    return this.media('thumbnail', mxc, `?width=${width}&height=${height}&method=scale`)
+  }
+
+  private async media(kind: string, mxc: string, query = ''): Promise<{ status: number; bytes: Uint8Array }> {
+    const answer = await fetch(`${this.baseUrl}/_matrix/client/v1/media/${kind}/${mxc.replace('mxc://', '')}${query}`, {
+      headers: { ...this.headers, authorization: `Bearer ${this.token}` },
     })
     return { status: answer.status, bytes: new Uint8Array(await answer.arrayBuffer()) }
   }

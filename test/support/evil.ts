@@ -86,7 +86,7 @@ export class EvilServer {
     }
     const request = new Request(`https://${to}${target}`, {
       method,
-      body: (twist.rawBody ?? (body === undefined ? null : canonicalJson(body))) as BodyInit | null,
+      body: (twist.rawBody ?? (body === undefined ? null : canonicalJson(body))) as string | null,
       headers: { 'content-type': 'application/json' },
     })
     for (const header of twist.authorization ?? [signRequest(signed, twist.key ?? this.key)]) {

@@ -9,7 +9,10 @@ import { systemRandom } from '../../src/util/system-ports.ts'
 import { FakeClock } from './clock.ts'
 
 /** What the HTTP side needs around endpoints that a test declares; without a database of its own. */
-export function httpDeps(values: Readonly<Record<string, unknown>> = {}, more: object = {}): Deps & { clock: FakeClock } {
+export function httpDeps(
+  values: Readonly<Record<string, unknown>> = {},
+  more: object = {},
+): Deps & { clock: FakeClock } {
   const config = makeConfig({ server_name: 'lethe.test', ...values })
   const clock = new FakeClock()
   const deps = {
@@ -31,7 +34,11 @@ export function httpDeps(values: Readonly<Record<string, unknown>> = {}, more: o
 /** Calls endpoints as a client would, without a socket. */
 export function caller(deps: Deps, endpoints: readonly Endpoint[]) {
   const app = mount(deps, endpoints)
-  return async (method: string, path: string, options: { body?: unknown; headers?: Record<string, string>; raw?: BodyInit } = {}) => {
+  return async (
+    method: string,
+    path: string,
+    options: { body?: unknown; headers?: Record<string, string>; raw?: string | Uint8Array | ReadableStream } = {},
+  ) => {
     const body = options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body))
     const request = new Request(`http://lethe.test${path}`, {
       method,
@@ -40,6 +47,11 @@ export function caller(deps: Deps, endpoints: readonly Endpoint[]) {
     } as RequestInit)
     const answer = await app.fetch(request)
     const text = await answer.text()
-    return { status: answer.status, headers: answer.headers, text, json: text.startsWith('{') ? JSON.parse(text) : undefined }
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      text,
+      json: text.startsWith('{') ? JSON.parse(text) : undefined,
+    }
   }
 }

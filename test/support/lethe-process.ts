@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { TestTls } from './tls.ts'
@@ -77,9 +77,14 @@ export class LetheProcess {
     return this.child?.pid
   }
 
-  /** Starts the process and waits until it answers. */
-  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    const [command, ...args] = [...(this.options.wrapper ?? []), this.options.node ?? process.execPath, main, 'serve', '--config', this.configFile]
+  /** Everything that the server stores, unless the configuration says otherwise. */
+  get dataFolder(): string {
+    return join(this.folder, 'data')
+  }
+
+  /** Starts the process and waits until it answers; `wrapper` replaces the options' own words before `node`. */
+  async start(env: Readonly<Record<string, string>> = {}, wrapper = this.options.wrapper ?? []): Promise<void> {
+    const [command, ...args] = [...wrapper, this.options.node ?? process.execPath, main, 'serve', '--config', this.configFile]
     const child = spawn(command as string, args, {
       cwd: this.folder,
       env: { ...process.env, ...this.options.env, ...env },
@@ -107,8 +112,24 @@ export class LetheProcess {
     return ended
   }
 
+  /** Waits for the process to end by itself. Returns its exit code and the signal that ended it. */
+  async ended(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+    const child = this.child
+    if (child === undefined) throw new Error('the server was never started')
+    if (child.exitCode !== null || child.signalCode !== null) return { code: child.exitCode, signal: child.signalCode }
+    return new Promise((done) => child.once('exit', (code, signal) => done({ code, signal })))
+  }
+
   log(): string {
-    return readFileSync(join(this.folder, 'server.log'), 'utf8')
+    const file = join(this.folder, 'server.log')
+    return existsSync(file) ? readFileSync(file, 'utf8') : ''
+  }
+
+  /** Runs a command of `lethe` that prints JSON beside the server; throws where it does not end with exit code 0. */
+  async json<T = Record<string, unknown>>(...args: string[]): Promise<T> {
+    const { code, stdout, stderr } = await this.command(...args, '--json')
+    if (code !== 0) throw new Error(`lethe ${args.join(' ')}: exit ${code}: ${stderr}${stdout}`)
+    return JSON.parse(stdout) as T
   }
 
   /** Runs a command of `lethe` beside the server. */

@@ -16,3 +16,17 @@ export async function testDatabase(url: string): Promise<string> {
   own.pathname = `/${name}`
   return own.href
 }
+
+/** The folder in which the cluster of `url` keeps its files: LETHE_TEST_POSTGRES_DATA, or what the cluster says itself. */
+export async function clusterFolder(url: string): Promise<string> {
+  const named = process.env['LETHE_TEST_POSTGRES_DATA']
+  if (named !== undefined) return named
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ folder: string }>(`select current_setting('data_directory') as folder`)
+    return (rows[0] as { folder: string }).folder
+  } finally {
+    await client.end()
+  }
+}

@@ -142,6 +142,7 @@ create unique index events_by_id on events (event_id);
 create index events_by_ord on events (room_nid, ord) where ord is not null;
 create index events_by_sender on events (sender_nid, room_nid, event_nid);
 create index events_outbound on events (room_nid, event_nid) where local;
+create index events_by_state_key on events (state_key_nid) where state_key_nid is not null;
 create index events_notifying on events (room_nid, thread_id, ord) where notify_ord is not null;
 
 create table state_keys (

@@ -18,7 +18,8 @@ export function checkBaseUrl(value: string): string | undefined {
 /** What is wrong with an address or range. */
 export function checkAddresses(value: string): string | undefined {
   try {
-    return new AddressSet([value]) && undefined
+    new AddressSet([value]).has('')
+    return undefined
   } catch {
     return 'not an address and not a range'
   }

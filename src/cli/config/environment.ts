@@ -43,11 +43,17 @@ function unknownMessage(fields: Fields, path: readonly string[]): string {
 
 function relocate(value: Located, where: string): Located {
   if (value.data instanceof Map) {
-    const entries = [...(value.data as ReadonlyMap<string, Located>)].map(([key, one]) => [key, relocate(one, where)] as const)
+    const entries = [...(value.data as ReadonlyMap<string, Located>)].map(
+      ([key, one]) => [key, relocate(one, where)] as const,
+    )
     return { ...value, where, data: new Map(entries) }
   }
   const { data } = value
-  return { ...value, where, data: Array.isArray(data) ? (data as readonly Located[]).map((one) => relocate(one, where)) : data }
+  return {
+    ...value,
+    where,
+    data: Array.isArray(data) ? (data as readonly Located[]).map((one) => relocate(one, where)) : data,
+  }
 }
 
 function put(root: Located, path: readonly string[], value: Located): Located {

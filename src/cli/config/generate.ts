@@ -14,7 +14,13 @@ export function generateExample(serverName = 'example.org'): string {
 }
 
 function block(key: string, field: Field<unknown>, serverName: string): string {
-  const comment = field.doc === '' ? '' : `${field.doc.split('\n').map((line) => `# ${line}`).join('\n')}\n`
+  const comment =
+    field.doc === ''
+      ? ''
+      : `${field.doc
+          .split('\n')
+          .map((line) => `# ${line}`)
+          .join('\n')}\n`
   if (key === 'server_name') return `${comment}server_name: ${serverName}\n`
   if (field.kind !== 'section' || !field.fields) return `${comment}${leaf(key, field.initial, '')}\n`
   if (field.initial !== null) return `${comment}${key}:\n${section(field.fields, '  ')}`
@@ -47,8 +53,6 @@ function flow(value: unknown): string {
     const entries = Object.entries(value).map(([key, item]) => `${key}: ${flow(item)}`)
     return entries.length === 0 ? '{}' : `{ ${entries.join(', ')} }`
   }
-  if (value === undefined) return '""'
-  return typeof value === 'string' && !/^[a-z./_-][\w./-]*$|^\d+(?:\.\d+)?(?:[a-zA-Z]+|\/[smh])$/.test(value)
-    ? JSON.stringify(value)
-    : String(value)
+  if (typeof value !== 'string') return value === undefined ? '""' : JSON.stringify(value)
+  return !/^[a-z./_-][\w./-]*$|^\d+(?:\.\d+)?(?:[a-zA-Z]+|\/[smh])$/.test(value) ? JSON.stringify(value) : value
 }

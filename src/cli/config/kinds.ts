@@ -3,7 +3,11 @@ import { field, refuse } from './field.ts'
 import type { Field } from './field.ts'
 
 /** Text; a number counts as it is spelled. */
-export function text(initial: string | undefined, doc: string, check?: (value: string) => string | undefined): Field<string, ''> {
+export function text(
+  initial: string | undefined,
+  doc: string,
+  check?: (value: string) => string | undefined,
+): Field<string, ''> {
   return field({
     kind: 'text',
     initial,
@@ -33,7 +37,12 @@ export function boolean(initial: boolean, doc: string): Field<boolean, ''> {
 
 /** A whole number within bounds, both included. */
 export function integer(initial: number | undefined, least: number, most: number, doc: string): Field<number, ''> {
-  return numeric(initial, doc, `a whole number from ${least} to ${most}`, (n) => Number.isInteger(n) && n >= least && n <= most)
+  return numeric(
+    initial,
+    doc,
+    `a whole number from ${least} to ${most}`,
+    (n) => Number.isInteger(n) && n >= least && n <= most,
+  )
 }
 
 /** A number above zero. */
@@ -56,7 +65,11 @@ function numeric(
 }
 
 /** One of some words. */
-export function choice<const T extends string>(initial: NoInfer<T> | undefined, choices: readonly T[], doc: string): Field<T, ''> {
+export function choice<const T extends string>(
+  initial: NoInfer<T> | undefined,
+  choices: readonly T[],
+  doc: string,
+): Field<T, ''> {
   return field({
     kind: 'text',
     initial,
@@ -141,7 +154,11 @@ export function path(from: 'data' | 'config', initial: string | undefined, doc: 
 
 /** The same, or null, which is the default. */
 export function nullable<T, Unit extends string>(inner: Field<T, Unit>): Field<T | null, Unit> {
-  return { ...inner, initial: null, read: (value, reading) => (value.data === null ? null : inner.read(value, reading)) }
+  return {
+    ...inner,
+    initial: null,
+    read: (value, reading) => (value.data === null ? null : inner.read(value, reading)),
+  }
 }
 
 /** A list of whatever `item` reads. */

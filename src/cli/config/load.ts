@@ -32,7 +32,8 @@ export function loadConfig(file: string | undefined, env: Readonly<Record<string
   const config = readConfig(named, isThere ? dirname(path) : '.', problems)
   const warnings = isNamed ? [] : ['no configuration file: the server name is localhost; federation needs a real name']
   if (config.passwords.bcryptCost < 12) warnings.push('password hashes are weak: passwords.bcrypt_cost is under 12')
-  if (config.database.durability === 'relaxed') warnings.push('database.durability is relaxed: a power cut loses messages')
+  if (config.database.durability === 'relaxed')
+    warnings.push('database.durability is relaxed: a power cut loses messages')
   return { config, file: isThere ? path : undefined, warnings, given: named }
 }
 

@@ -53,7 +53,7 @@ function locate(node: Node | null, document: Document, at: (offset: number) => s
   }
   const { value, source } = node as { value?: unknown; source?: string }
   const isPlain = value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string'
-  return { where, data: isPlain ? value : String(value), ...(source === undefined ? {} : { source }) }
+  return { where, data: isPlain ? value : (source ?? ''), ...(source === undefined ? {} : { source }) }
 }
 
 /** Makes a located value of a plain one. */

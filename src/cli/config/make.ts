@@ -28,7 +28,7 @@ export function readConfig(root: Located, folder: string, found: readonly Proble
   const reading: Reading = {
     problems,
     folder: base,
-    dataDir: resolve(base, typeof dataDir === 'string' ? dataDir : schema.data_dir.initial as string),
+    dataDir: resolve(base, typeof dataDir === 'string' ? dataDir : (schema.data_dir.initial as string)),
   }
   const read = readSection(schema, { where: root.where, data }, reading)
   if (problems.length === 0) problems.push(...contradictions(read, (key) => data.get(key)?.where ?? root.where))

@@ -39,10 +39,19 @@ export const integrationFields = {
       ttl: duration('1d', 'how long a password works'),
     }),
   ),
-  rtc: section('Group calls.', { livekit_service_url: nullable(text(undefined, 'https://livekit.example.org', checkUrl)) }),
-  oidc_providers: list([], oidcProvider, 'Where people may log in from: { id, name, issuer, client_id, client_secret_file, scopes, icon }.'),
+  rtc: section('Group calls.', {
+    livekit_service_url: nullable(text(undefined, 'https://livekit.example.org', checkUrl)),
+  }),
+  oidc_providers: list(
+    [],
+    oidcProvider,
+    'Where people may log in from: { id, name, issuer, client_id, client_secret_file, scopes, icon }.',
+  ),
   recaptcha: nullable(
-    section('For the registration flow recaptcha.', { site_key: text(undefined, 'public'), secret_key: secret('private') }),
+    section('For the registration flow recaptcha.', {
+      site_key: text(undefined, 'public'),
+      secret_key: secret('private'),
+    }),
   ),
   cas: nullable(section('Log-in by CAS.', { url: text(undefined, 'https://cas.example.org', checkUrl) })),
 }

@@ -16,7 +16,11 @@ const timeWindow = (value: string) =>
   /^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/.test(value) ? undefined : 'expected hours such as 02:00-05:00'
 
 export const erasure = section('What happens when somebody leaves for good.', {
-  mode: choice('redact', ['redact', 'forget'], 'redact: also on other servers, as far as these follow; forget: only here'),
+  mode: choice(
+    'redact',
+    ['redact', 'forget'],
+    'redact: also on other servers, as far as these follow; forget: only here',
+  ),
   delay: duration('0s', 'holds back what cannot be taken back; at most 25d', '25d'),
   deadline: duration('30d', 'the latest moment for all of it; at most 30d', '30d'),
   journal: section('What was erased, so that a restored backup forgets it again.', {

@@ -59,6 +59,9 @@ export const federation = section('Talking with other servers.', {
 
 export const outgoingHttp = section('Federation, push, application services, previews.', {
   extra_ca_files: list([], path('config', undefined, ''), 'more certificate authorities (PEM)'),
-  allow_private_addresses: boolean(false, 'let names that people or servers give lead into private networks; for tests'),
+  allow_private_addresses: boolean(
+    false,
+    'let names that people or servers give lead into private networks; for tests',
+  ),
   proxy: nullable(text(undefined, 'http://proxy:3128', checkUrl)),
 })

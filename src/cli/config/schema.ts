@@ -23,7 +23,11 @@ const contact = section('', {
 
 /** Every key of the configuration file, in the order of the example. */
 export const schema = {
-  server_name: text(undefined, 'The name in user ids (@alice:example.org), with or without a port. It can never be changed.', checkServerName),
+  server_name: text(
+    undefined,
+    'The name in user ids (@alice:example.org), with or without a port. It can never be changed.',
+    checkServerName,
+  ),
   public_base_url: nullable(
     text(undefined, 'Where clients reach this server. null: https:// and the host of the server name.', checkBaseUrl),
   ),
@@ -37,7 +41,11 @@ export const schema = {
     'Any number, any mix of resources; admin serves /_synapse/admin and /_lethe/admin. With TLS of our own, for other servers:\n' +
       '  - { host: 0.0.0.0, port: 8448, resources: [federation, media], tls: { cert_file: tls/cert.pem, key_file: tls/key.pem } }',
   ),
-  trusted_proxies: list([], text(undefined, '', checkAddresses), 'Addresses or ranges (10.0.0.0/8) whose X-Forwarded-For is believed.'),
+  trusted_proxies: list(
+    [],
+    text(undefined, '', checkAddresses),
+    'Addresses or ranges (10.0.0.0/8) whose X-Forwarded-For is believed.',
+  ),
   compatibility: section('For clients older than the specification.', {
     access_token_in_query: boolean(true, 'accept ?access_token=; it is never logged'),
   }),
@@ -49,15 +57,26 @@ export const schema = {
   database: section('SQLite in one file, or PostgreSQL for more than one process.', {
     engine: choice('sqlite', ['sqlite', 'postgres'], 'sqlite or postgres'),
     path: path('data', 'lethe.db', 'the file of sqlite'),
-    durability: choice('durable', ['durable', 'relaxed'], 'relaxed answers before the disk has it: a power cut loses messages'),
+    durability: choice(
+      'durable',
+      ['durable', 'relaxed'],
+      'relaxed answers before the disk has it: a power cut loses messages',
+    ),
     url: secret('of postgres: postgres://lethe@localhost/lethe'),
     pool: integer(10, 2, 1000, 'connections to postgres'),
   }),
-  signing_key: section('The key that proves to other servers who we are; made when missing, old keys are kept beside it.', {
-    path: path('data', 'signing.key', 'a file of mode 0600'),
-  }),
+  signing_key: section(
+    'The key that proves to other servers who we are; made when missing, old keys are kept beside it.',
+    {
+      path: path('data', 'signing.key', 'a file of mode 0600'),
+    },
+  ),
   logging: section('JSON lines without names, content, tokens or full addresses.', {
-    level: choice('info', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'trace, debug, info, warn, error, fatal, silent'),
+    level: choice(
+      'info',
+      ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      'trace, debug, info, warn, error, fatal, silent',
+    ),
     file: nullable(path('data', undefined, 'null: standard output')),
     retain: duration('28d', 'how long yesterdays’ files are kept'),
   }),
@@ -70,7 +89,11 @@ export const schema = {
   directory: section('The list of public rooms, and names of rooms.', {
     public_over_federation: boolean(false, 'show it to other servers'),
     public_without_login: boolean(false, 'show it to anybody'),
-    alias_creation: choice('everyone', ['everyone', 'admins', 'nobody'], 'who may name rooms: everyone, admins, nobody'),
+    alias_creation: choice(
+      'everyone',
+      ['everyone', 'admins', 'nobody'],
+      'who may name rooms: everyone, admins, nobody',
+    ),
   }),
   presence: section('Who is online.', {
     enabled: boolean(true, 'among the users of this server'),
@@ -83,5 +106,7 @@ export const schema = {
   erasure,
   privacy,
   retention,
-  admin: section('', { users: list([], text(undefined, ''), 'user ids that are administrators, as well as those marked in the database') }),
+  admin: section('', {
+    users: list([], text(undefined, ''), 'user ids that are administrators, as well as those marked in the database'),
+  }),
 }

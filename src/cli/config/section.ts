@@ -39,7 +39,8 @@ function fromFile(key: string, fields: Fields, section: Located, reading: Readin
   const named = (section.data as ReadonlyMap<string, Located>).get(`${key}_file`)
   if (!named || Object.hasOwn(fields, `${key}_file`) || named.data === null) return undefined
   try {
-    const data = readFileSync(resolve(reading.folder, String(named.data)), 'utf8').trim()
+    if (typeof named.data !== 'string') return refuse(named, reading, 'expected a path')
+    const data = readFileSync(resolve(reading.folder, named.data), 'utf8').trim()
     return { where: named.where, data }
   } catch (error) {
     return refuse(named, reading, `${key}_file cannot be read: ${(error as NodeJS.ErrnoException).code}`)

@@ -23,7 +23,8 @@ function show(field: Field<unknown>, given: Located | undefined): unknown {
   }
   if (given === undefined) return field.initial ?? null
   const { fields } = field
-  if (fields && Array.isArray(given.data)) return (given.data as readonly Located[]).map((item) => showSection(fields, item))
+  if (fields && Array.isArray(given.data))
+    return (given.data as readonly Located[]).map((item) => showSection(fields, item))
   return plain(given)
 }
 

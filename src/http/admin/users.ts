@@ -12,7 +12,10 @@ export const listAllUsers = endpoint({
   path: '/_lethe/admin/v1/users',
   auth: 'admin',
   limit: 'admin',
-  query: v.object({ after: v.optional(integerParam(), '0'), limit: v.optional(integerParam({ least: 1, most: 1000 }), '100') }),
+  query: v.object({
+    after: v.optional(integerParam(), '0'),
+    limit: v.optional(integerParam({ least: 1, most: 1000 }), '100'),
+  }),
   handle: ({ deps, query }) => listUsers(deps, query.after, query.limit),
 })
 

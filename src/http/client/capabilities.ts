@@ -20,6 +20,7 @@ export const capabilities = endpoint({
         'm.3pid_changes': { enabled: false },
         'm.get_login_token': { enabled: isUser && deps.config.passwords.login },
         'm.forget_forced_upon_leave': { enabled: false },
+        ...(requester.admin ? { 'm.account_moderation': { lock: true, suspend: true } } : {}),
       },
     }
   },

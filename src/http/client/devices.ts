@@ -76,7 +76,8 @@ export const deleteDevices = endpoint({
 
 function deviceIds(value: Json | undefined): string[] {
   if (value === undefined) throw new MatrixError('M_MISSING_PARAM', 'devices is needed')
-  if (!Array.isArray(value) || value.length > maxDevices) throw new MatrixError('M_BAD_JSON', 'devices must be a list of ids')
+  if (!Array.isArray(value) || value.length > maxDevices)
+    throw new MatrixError('M_BAD_JSON', 'devices must be a list of ids')
   return (value as readonly Json[]).map((id) => {
     if (typeof id !== 'string') throw new MatrixError('M_BAD_JSON', 'devices must be a list of ids')
     return id

@@ -19,5 +19,9 @@ export async function proveIdentity(
   const { auth, ...bound } = body
   const { userNid, userId } = requester
   const flows = requester.kind === 'guest' ? [['m.login.dummy']] : [['m.login.password']]
-  await assertInteractive(deps, { operation, claimant: { userNid, userId }, flows, auth, bound }, attemptsBy(deps, request))
+  await assertInteractive(
+    deps,
+    { operation, claimant: { userNid, userId }, flows, auth, bound },
+    attemptsBy(deps, request),
+  )
 }

@@ -14,7 +14,8 @@ export const accountPassword = endpoint({
   async handle({ deps, requester, body, request }) {
     const password = memberOf(body, 'new_password')
     const endOthers = memberOf(body, 'logout_devices') ?? true
-    if (password !== undefined && typeof password !== 'string') throw new MatrixError('M_BAD_JSON', 'new_password must be a string')
+    if (password !== undefined && typeof password !== 'string')
+      throw new MatrixError('M_BAD_JSON', 'new_password must be a string')
     if (typeof endOthers !== 'boolean') throw new MatrixError('M_BAD_JSON', 'logout_devices must be true or false')
     if (password !== undefined) deps.passwords.assertAcceptable(password)
     await proveIdentity(deps, requester, request, 'POST /account/password', body)

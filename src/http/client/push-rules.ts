@@ -89,7 +89,9 @@ export const putRuleEnabled = endpoint({
   params,
   body: v.object({ enabled: v.boolean() }),
   async handle({ deps, requester, params: { kind, ruleId }, body }) {
-    await changePushRules(deps, requester, (edits, userId) => setPushRuleEnabled(userId, edits, kind, ruleId, body.enabled))
+    await changePushRules(deps, requester, (edits, userId) =>
+      setPushRuleEnabled(userId, edits, kind, ruleId, body.enabled),
+    )
     return {}
   },
 })
@@ -113,7 +115,9 @@ export const putRuleActions = endpoint({
   params,
   body: v.object({ actions: jsonValue }),
   async handle({ deps, requester, params: { kind, ruleId }, body }) {
-    await changePushRules(deps, requester, (edits, userId) => setPushRuleActions(userId, edits, kind, ruleId, body.actions))
+    await changePushRules(deps, requester, (edits, userId) =>
+      setPushRuleActions(userId, edits, kind, ruleId, body.actions),
+    )
     return {}
   },
 })

@@ -1,5 +1,10 @@
 import * as v from 'valibot'
-import { assertNameAvailable, assertRegistrationOpen, register as registerAccount, registerGuest } from '../../accounts/register.ts'
+import {
+  assertNameAvailable,
+  assertRegistrationOpen,
+  register as registerAccount,
+  registerGuest,
+} from '../../accounts/register.ts'
 import { isRegistrationTokenValid } from '../../accounts/registration-tokens.ts'
 import { endpoint } from '../endpoint.ts'
 import { firstOf, jsonValue } from '../schemas.ts'

@@ -3,7 +3,10 @@ import type { JsonObject } from '../../protocol/json-types.ts'
 import type { Deps } from '../deps.ts'
 
 /** What a client is told of a session that it began (`POST /login`, `POST /register`). */
-export function sessionAnswer({ config, serverName }: Pick<Deps, 'config' | 'serverName'>, loggedIn: LoggedIn): JsonObject {
+export function sessionAnswer(
+  { config, serverName }: Pick<Deps, 'config' | 'serverName'>,
+  loggedIn: LoggedIn,
+): JsonObject {
   const { userId, session } = loggedIn
   const { refreshToken, expiresInMs } = session
   return {

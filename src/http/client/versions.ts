@@ -2,7 +2,14 @@ import { endpoint } from '../endpoint.ts'
 import { jsonReply } from '../reply.ts'
 
 const supported = [
-  ...['r0.0.1', 'r0.1.0', 'r0.2.0', 'r0.3.0', 'r0.4.0', 'r0.5.0', 'r0.6.0', 'r0.6.1'],
+  'r0.0.1',
+  'r0.1.0',
+  'r0.2.0',
+  'r0.3.0',
+  'r0.4.0',
+  'r0.5.0',
+  'r0.6.0',
+  'r0.6.1',
   ...Array.from({ length: 19 }, (_, minor) => `v1.${minor + 1}`),
 ]
 

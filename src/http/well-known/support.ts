@@ -13,7 +13,10 @@ export const wellKnownSupport = endpoint({
     const { supportPage } = config.wellKnown
     const contacts = listContacts(config)
     if (supportPage === null && contacts.length === 0) throw new MatrixError('M_NOT_FOUND', 'no contact is configured')
-    const body = { ...(contacts.length > 0 ? { contacts } : {}), ...(supportPage === null ? {} : { support_page: supportPage }) }
+    const body = {
+      ...(contacts.length > 0 ? { contacts } : {}),
+      ...(supportPage === null ? {} : { support_page: supportPage }),
+    }
     return jsonReply(body, { headers: { 'cache-control': 'public, max-age=3600' } })
   },
 })

@@ -45,7 +45,9 @@ test('no password fits where there is no hash, whatever it is', async () => {
 test('empty, short and huge passwords are refused when they are set', () => {
   expect(() => passwords.assertAcceptable('')).toThrow(expect.objectContaining({ errcode: 'M_WEAK_PASSWORD' }))
   expect(() => passwords.assertAcceptable('1234567')).toThrow(expect.objectContaining({ errcode: 'M_WEAK_PASSWORD' }))
-  expect(() => passwords.assertAcceptable('x'.repeat(1_000_000))).toThrow(expect.objectContaining({ errcode: 'M_INVALID_PARAM' }))
+  expect(() => passwords.assertAcceptable('x'.repeat(1_000_000))).toThrow(
+    expect.objectContaining({ errcode: 'M_INVALID_PARAM' }),
+  )
   passwords.assertAcceptable('x'.repeat(4096))
 })
 

@@ -6,8 +6,19 @@ import { caller, httpDeps } from '../../support/http-deps.ts'
 const rows: Record<string, object> = {}
 const row = (token: string, more: object) => {
   rows[hashToken(token)] = {
-    user_id: `@${token}:lethe.test`, user_nid: 1, device_id: 'D', kind: 'user', admin: false, suspended: false, locked: false,
-    deactivated_ts: null, erased_ts: null, expires_ts: null, used: true, refresh_hash: null, ...more,
+    user_id: `@${token}:lethe.test`,
+    user_nid: 1,
+    device_id: 'D',
+    kind: 'user',
+    admin: false,
+    suspended: false,
+    locked: false,
+    deactivated_ts: null,
+    erased_ts: null,
+    expires_ts: null,
+    used: true,
+    refresh_hash: null,
+    ...more,
   }
 }
 row('alice', {})
@@ -20,12 +31,22 @@ row('bridge', { kind: 'appservice' })
 row('old', { expires_ts: 1 })
 
 const world = (values: Record<string, unknown> = {}) =>
-  httpDeps({ rate_limits: { enabled: false }, ...values }, {
-    sessions: { find: async (_: unknown, hash: string) => rows[hash] },
-    lastSeen: { note: () => undefined },
-  })
+  httpDeps(
+    { rate_limits: { enabled: false }, ...values },
+    {
+      sessions: { find: async (_: unknown, hash: string) => rows[hash] },
+      lastSeen: { note: () => undefined },
+    },
+  )
 const at = (name: string, more: object) =>
-  endpoint({ method: 'GET', path: `/_matrix/client/v1/${name}`, limit: 'read', auth: 'user', handle: ({ requester }) => ({ requester: requester ?? null }), ...more } as never)
+  endpoint({
+    method: 'GET',
+    path: `/_matrix/client/v1/${name}`,
+    limit: 'read',
+    auth: 'user',
+    handle: ({ requester }: { requester: unknown }) => ({ requester: requester ?? null }),
+    ...more,
+  } as never)
 const endpoints = [
   at('user', {}),
   at('optional', { auth: 'optional' }),
@@ -67,12 +88,17 @@ describe('access tokens', () => {
   })
 
   test('an expired token is a soft logout, an unknown one is not', async () => {
-    expect((await call('GET', '/_matrix/client/v1/user', bearer('old'))).json).toMatchObject({ errcode: 'M_UNKNOWN_TOKEN', soft_logout: true })
+    expect((await call('GET', '/_matrix/client/v1/user', bearer('old'))).json).toMatchObject({
+      errcode: 'M_UNKNOWN_TOKEN',
+      soft_logout: true,
+    })
     expect((await call('GET', '/_matrix/client/v1/user', bearer('nobody'))).json.soft_logout).toBe(false)
   })
 
   test('an empty bearer is no token, even where the query has one', async () => {
-    const answer = await call('GET', '/_matrix/client/v1/user?access_token=alice', { headers: { authorization: 'Bearer ' } })
+    const answer = await call('GET', '/_matrix/client/v1/user?access_token=alice', {
+      headers: { authorization: 'Bearer ' },
+    })
     expect(answer.json.errcode).toBe('M_MISSING_TOKEN')
   })
 
@@ -83,32 +109,54 @@ describe('access tokens', () => {
   })
 
   test('the operator token and users named in the configuration are administrators', async () => {
-    const named = caller(httpDeps({ admin: { users: ['@named:lethe.test'] } }, {
-      sessions: { find: async (_: unknown, hash: string) => rows[hash] }, lastSeen: { note: () => undefined }, operatorToken: 'secret-of-this-process',
-    }), endpoints)
-    expect((await named('GET', '/_matrix/client/v1/admin', bearer('secret-of-this-process'))).json.requester).toEqual({ actor: 'operator' })
-    expect((await named('GET', '/_matrix/client/v1/admin', bearer('named'))).json.requester.actor).toBe('@named:lethe.test')
+    const named = caller(
+      httpDeps(
+        { admin: { users: ['@named:lethe.test'] } },
+        {
+          sessions: { find: async (_: unknown, hash: string) => rows[hash] },
+          lastSeen: { note: () => undefined },
+          operatorToken: 'secret-of-this-process',
+        },
+      ),
+      endpoints,
+    )
+    expect((await named('GET', '/_matrix/client/v1/admin', bearer('secret-of-this-process'))).json.requester).toEqual({
+      actor: 'operator',
+    })
+    expect((await named('GET', '/_matrix/client/v1/admin', bearer('named'))).json.requester.actor).toBe(
+      '@named:lethe.test',
+    )
   })
 })
 
 describe('rate limits', () => {
   const limited = { rate_limits: { read: { burst: 2, per_second: 1 } } }
-  const sessions = { sessions: { find: async (_: unknown, hash: string) => rows[hash] }, lastSeen: { note: () => undefined } }
+  const sessions = {
+    sessions: { find: async (_: unknown, hash: string) => rows[hash] },
+    lastSeen: { note: () => undefined },
+  }
 
   test('a burst, then 429 with the time to wait, per user', async () => {
     const deps = httpDeps(limited, sessions)
     const run = caller(deps, endpoints)
     const statuses = async (token: string) => (await run('GET', '/_matrix/client/v1/user', bearer(token))).status
-    expect([await statuses('alice'), await statuses('alice'), await statuses('alice'), await statuses('boss')]).toEqual([200, 200, 429, 200])
+    expect([await statuses('alice'), await statuses('alice'), await statuses('alice'), await statuses('boss')]).toEqual(
+      [200, 200, 429, 200],
+    )
     const refused = await run('GET', '/_matrix/client/v1/user', bearer('alice'))
-    expect([refused.json.errcode, refused.json.retry_after_ms, refused.headers.get('retry-after')]).toEqual(['M_LIMIT_EXCEEDED', 1000, '1'])
+    expect([refused.json.errcode, refused.json.retry_after_ms, refused.headers.get('retry-after')]).toEqual([
+      'M_LIMIT_EXCEEDED',
+      1000,
+      '1',
+    ])
     deps.clock.advance(1000)
     expect(await statuses('alice')).toBe(200)
   })
 
   test('application services have no limit', async () => {
     const run = caller(httpDeps(limited, sessions), endpoints)
-    for (let i = 0; i < 10; i++) expect((await run('GET', '/_matrix/client/v1/user', bearer('bridge'))).status).toBe(200)
+    for (let i = 0; i < 10; i++)
+      expect((await run('GET', '/_matrix/client/v1/user', bearer('bridge'))).status).toBe(200)
   })
 
   test('five failed log-ins at once, then one in ten seconds, per account and per address; successes do not count', () => {
@@ -125,8 +173,22 @@ describe('rate limits', () => {
       expect(tries('good', '192.0.2.1')).toBe(true)
       rateLimits.loginSucceeded('good', '192.0.2.1')
     }
-    expect(Array.from({ length: 6 }, (_, i) => tries('victim', `198.51.100.${i}`))).toEqual([true, true, true, true, true, false])
-    expect(Array.from({ length: 6 }, (_, i) => tries(`user${i}`, '203.0.113.9'))).toEqual([true, true, true, true, true, false])
+    expect(Array.from({ length: 6 }, (_, i) => tries('victim', `198.51.100.${i}`))).toEqual([
+      true,
+      true,
+      true,
+      true,
+      true,
+      false,
+    ])
+    expect(Array.from({ length: 6 }, (_, i) => tries(`user${i}`, '203.0.113.9'))).toEqual([
+      true,
+      true,
+      true,
+      true,
+      true,
+      false,
+    ])
     expect(tries('VICTIM', '198.51.100.77')).toBe(false)
     clock.advance(10_000)
     expect([tries('victim', '198.51.100.78'), tries('victim', '198.51.100.79')]).toEqual([true, false])

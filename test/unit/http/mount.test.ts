@@ -14,7 +14,11 @@ const echo = endpoint({
   auth: 'none',
   limit: 'none',
   params: v.object({ roomId, type: v.string(), key: v.string() }),
-  query: v.object({ limit: v.optional(integerParam({ least: 1, most: 100 })), via: v.optional(repeated(v.string())), full: v.optional(booleanParam) }),
+  query: v.object({
+    limit: v.optional(integerParam({ least: 1, most: 100 })),
+    via: v.optional(repeated(v.string())),
+    full: v.optional(booleanParam),
+  }),
   body: jsonObject,
   handle: ({ params, query, body }) => ({ params, query, body }),
 })
@@ -26,7 +30,13 @@ const strict = endpoint({
   body: v.object({ user_id: userId, reason: v.optional(v.string()) }),
   handle: ({ body }) => body,
 })
-const read = endpoint({ method: 'GET', path: '/_matrix/client/v3/kick', auth: 'none', limit: 'none', handle: () => ({ part: new RawJson('{"a":1.0}') }) })
+const read = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/v3/kick',
+  auth: 'none',
+  limit: 'none',
+  handle: () => ({ part: new RawJson('{"a":1.0}') }),
+})
 const broken = endpoint({
   method: 'GET',
   path: '/_matrix/client/v1/broken',
@@ -45,7 +55,13 @@ const refusing = endpoint({
     throw new MatrixError('M_LIMIT_EXCEEDED', 'slow down', { retry_after_ms: 1500 })
   },
 })
-const config = endpoint({ method: 'GET', path: '/_matrix/media/v3/config', auth: 'none', limit: 'none', handle: () => ({}) })
+const config = endpoint({
+  method: 'GET',
+  path: '/_matrix/media/v3/config',
+  auth: 'none',
+  limit: 'none',
+  handle: () => ({}),
+})
 const call = caller(httpDeps(), [echo, strict, read, broken, refusing, config])
 
 const room = '!room:lethe.test'
@@ -53,7 +69,9 @@ const encodedRoom = encodeURIComponent(room)
 
 describe('routing', () => {
   test('parameters are decoded, %2F too', async () => {
-    const { status, json } = await call('PUT', `/_matrix/client/v3/rooms/${encodedRoom}/state/a%2Fb/%2Fk%20y`, { body: { x: 1 } })
+    const { status, json } = await call('PUT', `/_matrix/client/v3/rooms/${encodedRoom}/state/a%2Fb/%2Fk%20y`, {
+      body: { x: 1 },
+    })
     expect(status).toBe(200)
     expect(json).toEqual({ params: { roomId: room, type: 'a/b', key: '/k y' }, query: {}, body: { x: 1 } })
   })
@@ -75,7 +93,11 @@ describe('routing', () => {
   })
 
   test('an unknown path is 404, a known one with another method 405, both M_UNRECOGNIZED as JSON with CORS', async () => {
-    for (const [method, path, status] of [['GET', '/_matrix/client/v3/nothing', 404], ['DELETE', '/_matrix/client/v3/kick', 405], ['PATCH', '/_matrix/client/v3/kick', 405]] as const) {
+    for (const [method, path, status] of [
+      ['GET', '/_matrix/client/v3/nothing', 404],
+      ['DELETE', '/_matrix/client/v3/kick', 405],
+      ['PATCH', '/_matrix/client/v3/kick', 405],
+    ] as const) {
       const answer = await call(method, path)
       expect([answer.status, answer.json.errcode]).toEqual([status, 'M_UNRECOGNIZED'])
       expect(answer.headers.get('access-control-allow-origin')).toBe('*')
@@ -112,10 +134,13 @@ describe('input', () => {
     expect(json.query).toEqual({ limit: 100, via: ['a', 'b'], full: true })
   })
 
-  test.each(['limit=x', 'limit=0', 'limit=1&limit=2', 'full=yes', 'limit=-1', 'limit=1.5'])('?%s is M_INVALID_PARAM', async (query) => {
-    const { status, json } = await call('PUT', `${path}?${query}`, { body: {} })
-    expect([status, json.errcode]).toEqual([400, 'M_INVALID_PARAM'])
-  })
+  test.each(['limit=x', 'limit=0', 'limit=1&limit=2', 'full=yes', 'limit=-1', 'limit=1.5'])(
+    '?%s is M_INVALID_PARAM',
+    async (query) => {
+      const { status, json } = await call('PUT', `${path}?${query}`, { body: {} })
+      expect([status, json.errcode]).toEqual([400, 'M_INVALID_PARAM'])
+    },
+  )
 
   test.each([
     ['{', 'M_NOT_JSON'],
@@ -129,7 +154,7 @@ describe('input', () => {
     ['{"user_id":"alice"}', 'M_INVALID_PARAM'],
     ['['.repeat(5000) + ']'.repeat(5000), 'M_BAD_JSON'],
   ])('the body %s is %s', async (raw, errcode) => {
-    const { status, json } = await call('POST', '/_matrix/client/v3/kick', { raw: raw as BodyInit })
+    const { status, json } = await call('POST', '/_matrix/client/v3/kick', { raw })
     expect([status, json.errcode]).toEqual([400, errcode])
   })
 
@@ -195,7 +220,10 @@ describe('answers', () => {
     const durable = async () => {
       throw new MatrixError('M_UNKNOWN', 'the database cannot write', {}, 503)
     }
-    const { status, headers } = await caller(httpDeps({}, { database: { durable } }), [read])('GET', '/_matrix/client/v3/kick')
+    const { status, headers } = await caller(httpDeps({}, { database: { durable } }), [read])(
+      'GET',
+      '/_matrix/client/v3/kick',
+    )
     expect([status, headers.get('retry-after')]).toEqual([503, '5'])
   })
 })

@@ -4,10 +4,16 @@ import { HttpRequest, rawTarget } from '../../../src/http/request.ts'
 import { AddressSet, maskAddress } from '../../../src/util/address.ts'
 
 const make = (peer: string, forwarded: string | undefined, trusted: string[]) =>
-  new HttpRequest('1', '/', new Request('http://x/', { headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded } }), { address: peer }, {
-    trustedProxies: new AddressSet(trusted),
-    stopping: new AbortController().signal,
-  })
+  new HttpRequest(
+    '1',
+    '/',
+    new Request('http://x/', { headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded } }),
+    { address: peer },
+    {
+      trustedProxies: new AddressSet(trusted),
+      stopping: new AbortController().signal,
+    },
+  )
 
 test.each([
   ['203.0.113.5', '198.51.100.1', [], '203.0.113.5'],

@@ -1,0 +1,60 @@
+import type { RoomEvent } from '../protocol/event.ts'
+import { pruneEvent } from '../protocol/redact.ts'
+import type { JsonObject } from '../protocol/json-types.ts'
+import type { Conn } from '../store/database.ts'
+import type { EventRow } from '../store/events.ts'
+import type { RoomsDeps } from './deps.ts'
+import { eventOfRow } from './events.ts'
+import { isCoveredByErasure, pruneRule } from './prune-rule.ts'
+import type { Room } from './room.ts'
+
+/** How an event is shown to one reader: as stored, pruned, or without some keys of its content. */
+export interface EventForm {
+  readonly name: string
+  readonly isPruned: boolean
+  /** The sender is erased and the event reads as deleted. */
+  readonly isErased: boolean
+  readonly strip: readonly string[]
+}
+
+const asStored: EventForm = { name: '', isPruned: false, isErased: false, strip: [] }
+const storedPruned: EventForm = { name: '', isPruned: true, isErased: true, strip: [] }
+const pruned: EventForm = { name: 'p', isPruned: true, isErased: true, strip: [] }
+
+/**
+ * The form of an event for a reader (ERASURE.md, "Who sees what"). `isHolder` is asked only for what an erased person
+ * wrote and is still stored: those who were there keep seeing it until it is gone at rest; everybody else sees it pruned
+ * from T0 on. What a room needs is shown without what describes the person.
+ */
+export async function formOf(
+  deps: Pick<RoomsDeps, 'erased' | 'roomCache'>,
+  conn: Conn,
+  room: Room,
+  row: EventRow,
+  isHolder: () => Promise<boolean>,
+): Promise<EventForm> {
+  if (deps.erased.isEmpty) return asStored
+  const mark = deps.erased.of(row.sender_nid)
+  if (!isCoveredByErasure(mark, row.origin_server_ts, row.backfilled ? 'old' : 'stored')) return asStored
+  if (row.pruned_ts !== null) return row.redacted_by === null ? storedPruned : asStored
+  const event = eventOfRow(room, row)
+  const rule = pruneRule(event, await isCurrent(deps, conn, room, event))
+  if (rule.stored === 'keep') return rule.strip.length === 0 ? asStored : { name: rule.strip.join(), isPruned: false, isErased: false, strip: rule.strip }
+  return (await isHolder()) ? asStored : pruned
+}
+
+/** An event in a form that is not `as stored`. */
+export function inForm(event: RoomEvent, form: EventForm): { readonly event: RoomEvent; readonly content: JsonObject } {
+  if (form.name === 'p') {
+    const made = pruneEvent(event)
+    return { event: made, content: made.content }
+  }
+  if (form.strip.length === 0) return { event, content: event.content }
+  return { event, content: Object.fromEntries(Object.entries(event.content).filter(([key]) => !form.strip.includes(key))) }
+}
+
+async function isCurrent(deps: Pick<RoomsDeps, 'roomCache'>, conn: Conn, room: Room, event: RoomEvent): Promise<boolean> {
+  if (event.stateKey === undefined) return false
+  const current = await deps.roomCache.stateEvent(conn, room, event.type, event.stateKey)
+  return current?.eventId === event.eventId
+}

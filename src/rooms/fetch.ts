@@ -1,0 +1,204 @@
+import type { RoomEvent } from '../protocol/event.ts'
+import type { EventId, RoomId, ServerName } from '../protocol/ids.ts'
+import type { Json } from '../protocol/json-types.ts'
+import type { KnownEvent } from '../store/events.ts'
+import { listKnownEvents } from '../store/events.ts'
+import { Allowance } from '../util/budget.ts'
+import { checkShape } from './checks/shape.ts'
+import { redactUnlessHashed } from './checks/content-hash.ts'
+import { checkSignatures } from './checks/signatures.ts'
+import type { RoomsDeps } from './deps.ts'
+import type { GivenState } from './live.ts'
+import type { OutlierDeps } from './outliers.ts'
+import { namedForAuth, storeOutliers } from './outliers.ts'
+import type { Room } from './room.ts'
+import { inOrder, allEdges } from './topological.ts'
+
+export type FetchDeps = OutlierDeps & Pick<RoomsDeps, 'federation' | 'keyRing' | 'log'>
+
+/** Outbound calls for one PDU, keys aside. */
+const callsPerPdu = 2
+/** Outbound calls for all PDUs of a room that came together. */
+const mostCalls = 10
+const gapLimit = 10
+const mostLatest = 20
+const mostFetched = 100
+
+/** What was fetched because events name it and it was missing. */
+export interface Fetched {
+  /** Events of the timeline that come before. */
+  readonly fetched: readonly RoomEvent[]
+  /** The state before events whose predecessors stay missing. */
+  readonly given: ReadonlyMap<EventId, GivenState>
+}
+
+/**
+ * Fetches what the events name and is not stored: events between the room's newest and these, at most 10 deep, the state
+ * at the gap that remains, and auth events. At most one gap of a room is filled at a time. Never throws: what could not be
+ * had is missing when the event is judged.
+ */
+export async function fillGaps(
+  deps: FetchDeps,
+  roomId: RoomId,
+  origin: ServerName,
+  events: readonly RoomEvent[],
+): Promise<Fetched> {
+  const room = await deps.database.read((conn) => deps.roomCache.get(conn, roomId))
+  if ((await missingOf(deps, room, events)).all.size === 0) return { fetched: [], given: new Map() }
+  return deps.roomCache.gaps.run(roomId, async () => {
+    const allowance = new Allowance(Math.min(mostCalls, callsPerPdu * events.length))
+    const fetched = await fetchBetween(deps, room, origin, events, allowance)
+    const all = [...fetched, ...events]
+    const given = await fetchStates(deps, room, origin, all, allowance)
+    await fetchAuthEvents(deps, room, origin, all, allowance)
+    return { fetched, given }
+  })
+}
+
+interface Missing {
+  readonly previous: ReadonlySet<EventId>
+  readonly auth: ReadonlySet<EventId>
+  readonly all: ReadonlySet<EventId>
+  readonly known: ReadonlyMap<EventId, KnownEvent>
+}
+
+/** What these events name and neither they nor the store have. An outlier is no predecessor: it has no state. */
+async function missingOf(deps: FetchDeps, room: Room, events: readonly RoomEvent[]): Promise<Missing> {
+  const inside = new Set(events.map(({ eventId }) => eventId))
+  const previous = new Set(events.flatMap(({ prevEventIds }) => prevEventIds).filter((id) => !inside.has(id)))
+  const auth = new Set(events.flatMap(namedForAuth).filter((id) => !inside.has(id)))
+  const known = await deps.database.read((conn) => listKnownEvents(conn, [...new Set([...previous, ...auth])]))
+  const isHere = (id: EventId) => known.get(id)?.roomNid === room.nid
+  for (const id of previous) if (isHere(id) && known.get(id)?.outlier === false) previous.delete(id)
+  for (const id of auth) if (isHere(id)) auth.delete(id)
+  return { previous, auth, all: new Set([...previous, ...auth]), known }
+}
+
+/** Checks 1 to 3 of PDUs that were fetched; those that fail are left out. */
+export async function checkFetched(
+  deps: Pick<RoomsDeps, 'keyRing'>,
+  room: Pick<Room, 'id' | 'version'>,
+  pdus: readonly Json[],
+): Promise<RoomEvent[]> {
+  const events = new Map<EventId, RoomEvent>()
+  for (const pdu of pdus) {
+    const event = checkShape(room.version, room.id, pdu)
+    if (typeof event !== 'string') events.set(event.eventId, event)
+  }
+  const { passed } = await checkSignatures(deps, [...events.values()])
+  return passed.map(redactUnlessHashed)
+}
+
+async function attempt<T>(deps: Pick<RoomsDeps, 'log'>, what: string, room: Room, fn: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await fn()
+  } catch (error) {
+    deps.log.debug('a fetch failed', { what, roomId: room.id, error: error instanceof Error ? error.name : 'unknown' })
+    return undefined
+  }
+}
+
+async function fetchBetween(
+  deps: FetchDeps,
+  room: Room,
+  origin: ServerName,
+  events: readonly RoomEvent[],
+  allowance: Allowance,
+): Promise<RoomEvent[]> {
+  const { previous } = await missingOf(deps, room, events)
+  const latest = events.filter(({ prevEventIds }) => prevEventIds.some((id) => previous.has(id)))
+  if (latest.length === 0 || !allowance.spend()) return []
+  const newest = [...room.extremities].sort((a, b) => b.eventNid - a.eventNid).slice(0, mostLatest)
+  const pdus = await attempt(deps, 'get_missing_events', room, () =>
+    deps.federation.getMissingEvents(origin, room.id, {
+      earliest: newest.map(({ eventId }) => eventId),
+      latest: latest.slice(0, mostLatest).map(({ eventId }) => eventId),
+      limit: gapLimit,
+    }),
+  )
+  const inside = new Set(events.map(({ eventId }) => eventId))
+  const found = await checkFetched(deps, room, (pdus ?? []).slice(0, mostFetched))
+  const known = await deps.database.read((conn) =>
+    listKnownEvents(
+      conn,
+      found.map(({ eventId }) => eventId),
+    ),
+  )
+  const fresh = found.filter(({ eventId }) => !inside.has(eventId) && known.get(eventId)?.outlier !== false)
+  return leadingTo(events, fresh)
+}
+
+/** Only what the events name, directly or not: a server cannot put others in this way. */
+function leadingTo(events: readonly RoomEvent[], fetched: readonly RoomEvent[]): RoomEvent[] {
+  const byId = new Map(fetched.map((event) => [event.eventId, event]))
+  const wanted = new Set<EventId>(events.flatMap(({ prevEventIds }) => prevEventIds))
+  for (const id of wanted) for (const prev of byId.get(id)?.prevEventIds ?? []) wanted.add(prev)
+  return fetched.filter(({ eventId }) => wanted.has(eventId))
+}
+
+/** The state before each event at the edge of the gap, asked of the origin, where predecessors are still missing. */
+async function fetchStates(
+  deps: FetchDeps,
+  room: Room,
+  origin: ServerName,
+  events: readonly RoomEvent[],
+  allowance: Allowance,
+): Promise<Map<EventId, GivenState>> {
+  const { previous } = await missingOf(deps, room, events)
+  const given = new Map<EventId, GivenState>()
+  for (const event of inOrder(events, allEdges)) {
+    if (!event.prevEventIds.some((id) => previous.has(id))) continue
+    if (!allowance.spend()) break
+    const state = await attempt(deps, 'state', room, () => fetchState(deps, room, origin, event.eventId))
+    if (state !== undefined) given.set(event.eventId, state)
+  }
+  return given
+}
+
+/** The state before an event as another server has it, its events stored as outliers. Throws what the request throws, and where the state has no create event. */
+export async function fetchState(deps: FetchDeps, room: Room, origin: ServerName, eventId: EventId): Promise<GivenState> {
+  const answer = await deps.federation.getState(origin, room.id, eventId)
+  const events = await checkFetched(deps, room, [...answer.authChain, ...answer.pdus])
+  await storeOutliers(deps, room, events)
+  const inState = new Set(answer.pdus.map((pdu) => checkShape(room.version, room.id, pdu)).map((event) => idOf(event)))
+  return stateOfIds(deps, room, [...inState].filter((id) => id !== undefined))
+}
+
+function idOf(event: RoomEvent | string): EventId | undefined {
+  return typeof event === 'string' ? undefined : event.eventId
+}
+
+/** The state made of stored events; rejected ones stay out. Throws where there is no create event among them. */
+export async function stateOfIds(deps: FetchDeps, room: Room, eventIds: readonly EventId[]): Promise<GivenState> {
+  return deps.database.read(async (conn) => {
+    const state = new Map<number, number>()
+    for (const row of (await listKnownEvents(conn, eventIds)).values())
+      if (row.stateKeyNid !== null && row.rejected === null && row.roomNid === room.nid) state.set(row.stateKeyNid, row.eventNid)
+    const createKey = await deps.roomCache.stateKeyNid(conn, { type: 'm.room.create', stateKey: '' })
+    if (createKey === undefined || !state.has(createKey)) throw new Error('a state without a create event')
+    return state
+  })
+}
+
+/** Fetches auth events that are missing: the whole chain of one event, then single events, as far as the allowance goes. */
+export async function fetchAuthEvents(
+  deps: FetchDeps,
+  room: Room,
+  origin: ServerName,
+  events: readonly RoomEvent[],
+  allowance: Allowance,
+): Promise<void> {
+  for (const event of events) {
+    if ((await missingOf(deps, room, [event])).auth.size === 0) continue
+    if (!allowance.spend()) return
+    const chain = await attempt(deps, 'event_auth', room, () => deps.federation.getEventAuth(origin, room.id, event.eventId))
+    if (chain !== undefined) await storeOutliers(deps, room, await checkFetched(deps, room, chain))
+    const singles: Json[] = []
+    for (const id of (await missingOf(deps, room, [event])).auth) {
+      if (!allowance.spend()) break
+      const pdu = await attempt(deps, 'event', room, () => deps.federation.getEvent(origin, id))
+      if (pdu !== undefined) singles.push(pdu)
+    }
+    if (singles.length > 0) await storeOutliers(deps, room, await checkFetched(deps, room, singles))
+  }
+}

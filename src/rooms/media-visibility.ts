@@ -1,0 +1,96 @@
+import { MatrixError } from '../protocol/errors.ts'
+import type { RoomId, ServerName, UserId } from '../protocol/ids.ts'
+import type { Conn } from '../store/database.ts'
+import { listEventsOfMedia } from '../store/event-media.ts'
+import { listEvents } from '../store/events.ts'
+import type { EventRow } from '../store/events.ts'
+import { findMedia, isMediaFetchedBy, isProfilePictureOfSomebody } from '../store/media.ts'
+import type { MediaRow } from '../store/media.ts'
+import { findRoom } from '../store/rooms.ts'
+import { findServerNid, putServer } from '../store/servers.ts'
+import type { RoomsDeps } from './deps.ts'
+import { formOf } from './event-form.ts'
+import { ServerStanding, UserStanding } from './standing.ts'
+
+type Deps = Pick<RoomsDeps, 'database' | 'roomCache' | 'erased' | 'serverName'>
+
+/** A file by its mxc address. */
+export interface MediaAddress {
+  readonly origin: string
+  readonly mediaId: string
+}
+
+/**
+ * May a local user read this file (P17)? Its uploader may; everybody may who can read an event that shows it, and anybody
+ * with an account where no event shows it (encrypted rooms) or somebody has it as their picture. A withdrawn file (T0 of
+ * its uploader) only those may read who still read such an event, or, where no event shows it and the mode is `forget`,
+ * who had fetched it before. Throws `M_NOT_FOUND`.
+ */
+export async function assertUserMayReadMedia(
+  deps: Deps,
+  user: { readonly userNid: number; readonly userId: UserId },
+  address: MediaAddress,
+): Promise<void> {
+  const may = await deps.database.read(async (conn) => {
+    await deps.erased.refresh(conn)
+    const row = await findMedia(conn, address.origin, address.mediaId)
+    const shown = await listEventsOfMedia(conn, address.origin, address.mediaId)
+    const withdrawn = isWithdrawn(deps, row)
+    if (row !== undefined && row.uploader_nid === user.userNid && !withdrawn) return true
+    for (const event of await listEvents(conn, shown)) if (await userReads(deps, conn, user, event)) return true
+    if (!withdrawn) return shown.length === 0 || (await isProfilePictureOfSomebody(conn, `mxc://${address.origin}/${address.mediaId}`))
+    return row !== undefined && shown.length === 0 && modeOf(deps, row) === 'forget' && isMediaFetchedBy(conn, row.media_nid, user.userNid)
+  })
+  if (!may) throw new MatrixError('M_NOT_FOUND', 'unknown media')
+}
+
+/** May another server fetch this file of ours? As for users; nothing of an erased uploader. Returns the server's row id. */
+export async function assertServerMayReadMedia(deps: Deps, server: ServerName, mediaId: string): Promise<number> {
+  const may = await deps.database.read(async (conn) => {
+    await deps.erased.refresh(conn)
+    const row = await findMedia(conn, deps.serverName, mediaId)
+    if (row === undefined || isWithdrawn(deps, row)) return false
+    const shown = await listEventsOfMedia(conn, deps.serverName, mediaId)
+    if (shown.length === 0) return true
+    for (const event of await listEvents(conn, shown)) if (await serverReads(deps, conn, server, event)) return true
+    return isProfilePictureOfSomebody(conn, `mxc://${deps.serverName}/${mediaId}`)
+  })
+  if (!may) throw new MatrixError('M_NOT_FOUND', 'unknown media')
+  return deps.database.write((tx) => putServer(tx, server))
+}
+
+function isWithdrawn(deps: Deps, row: MediaRow | undefined): boolean {
+  if (row === undefined) return false
+  return row.withdrawn_ts !== null || (row.uploader_nid !== null && deps.erased.of(row.uploader_nid) !== undefined)
+}
+
+function modeOf(deps: Deps, row: MediaRow): 'redact' | 'forget' {
+  return (row.uploader_nid === null ? undefined : deps.erased.of(row.uploader_nid)?.mode) ?? 'redact'
+}
+
+async function userReads(
+  deps: Deps,
+  conn: Conn,
+  user: { readonly userNid: number; readonly userId: UserId },
+  event: EventRow,
+): Promise<boolean> {
+  const room = await roomOf(deps, conn, event)
+  if (room === undefined || event.redacted_by !== null) return false
+  const standing = await UserStanding.of(deps, conn, room, { kind: 'user', ...user })
+  if (standing.row?.forgotten === true || !(await standing.maySee(event))) return false
+  return !(await formOf(deps, conn, room, event, () => standing.isHolder(event))).isPruned
+}
+
+async function serverReads(deps: Deps, conn: Conn, server: ServerName, event: EventRow): Promise<boolean> {
+  const room = await roomOf(deps, conn, event)
+  const serverNid = await findServerNid(conn, server)
+  if (room === undefined || serverNid === undefined || event.redacted_by !== null) return false
+  const standing = await ServerStanding.of(deps, conn, room, { kind: 'server', server, serverNid })
+  if (!(await standing.maySee(event))) return false
+  return !(await formOf(deps, conn, room, event, () => Promise.resolve(false))).isPruned
+}
+
+async function roomOf(deps: Deps, conn: Conn, event: EventRow) {
+  const row = await findRoom(conn, event.room_nid)
+  return row === undefined ? undefined : deps.roomCache.find(conn, row.room_id as RoomId)
+}

@@ -1,0 +1,162 @@
+import type { JsonObject } from '../protocol/json-types.ts'
+import { pickProperties } from '../protocol/property-path.ts'
+import type { Conn } from '../store/database.ts'
+import { listEvents } from '../store/events.ts'
+import type { EventRow } from '../store/events.ts'
+import { listOwnTransactions } from '../store/timeline.ts'
+import { listBundles } from './bundles.ts'
+import type { RoomsDeps } from './deps.ts'
+import { formOf, inForm } from './event-form.ts'
+import type { EventForm } from './event-form.ts'
+import { eventOfRow } from './events.ts'
+import { fragment } from './fragment.ts'
+import { eventAt, loadChain } from './layers.ts'
+import type { ReadDeps, ReadOptions } from './read-options.ts'
+import type { Room } from './room.ts'
+import { UserStanding } from './standing.ts'
+import type { UserViewer } from './viewer.ts'
+
+/** An event as its reader sees it. */
+export interface RenderedEvent {
+  readonly row: EventRow
+  /** Serialised JSON. */
+  readonly text: string
+  /** Its content is gone for this reader, by redaction or erasure. */
+  readonly isPruned: boolean
+}
+
+/**
+ * Events of one room for one local user, in the order of `rows`; what the user may not see is left out (client-server
+ * API, "Room History Visibility"), what an erased person wrote is pruned.
+ */
+export async function readEvents(
+  deps: ReadDeps,
+  conn: Conn,
+  viewer: UserViewer,
+  room: Room,
+  rows: readonly EventRow[],
+  options: ReadOptions = {},
+): Promise<RenderedEvent[]> {
+  if (rows.length === 0) return []
+  const standing = options.standing ?? (await UserStanding.of(deps, conn, room, viewer))
+  const visible: EventRow[] = []
+  for (const row of rows) if (options.withoutVisibility === true || (await standing.maySee(row))) visible.push(row)
+  return render(deps, conn, viewer, room, visible, standing, options)
+}
+
+/** Events of a state that the user may see as a whole, whatever the history visibility was when each was sent. */
+export async function readState(
+  deps: ReadDeps,
+  conn: Conn,
+  viewer: UserViewer,
+  room: Room,
+  eventNids: readonly number[],
+  options: ReadOptions = {},
+): Promise<RenderedEvent[]> {
+  if (eventNids.length === 0) return []
+  const rows = await listEvents(conn, eventNids)
+  return readEvents(deps, conn, viewer, room, rows, { ...options, withoutVisibility: true, withoutBundles: true })
+}
+
+async function render(
+  deps: ReadDeps,
+  conn: Conn,
+  viewer: UserViewer,
+  room: Room,
+  rows: readonly EventRow[],
+  standing: UserStanding,
+  options: ReadOptions,
+): Promise<RenderedEvent[]> {
+  const forms = new Map<number, EventForm>()
+  for (const row of rows) forms.set(row.event_nid, await formOf(deps, conn, room, row, () => standing.isHolder(row)))
+  const nids = rows.filter((row) => row.sender_nid === viewer.userNid && row.local).map((row) => row.event_nid)
+  const transactions =
+    viewer.deviceId === undefined ? undefined : await listOwnTransactions(conn, nids, viewer.userNid, viewer.deviceId)
+  const because = await redactionsOf(deps, conn, room, rows, standing, options)
+  const bundles = options.withoutBundles === true ? undefined : await listBundles(deps, conn, viewer, room, rows, standing)
+  const previous = await previousOf(deps, conn, room, rows, standing)
+  const now = deps.clock.now()
+  const made: RenderedEvent[] = []
+  for (const row of rows) {
+    const form = forms.get(row.event_nid) as EventForm
+    let unsigned = `"age":${Math.max(0, now - row.origin_server_ts)}`
+    const transaction = transactions?.get(row.event_nid)
+    if (transaction !== undefined) unsigned += `,"transaction_id":${JSON.stringify(transaction)}`
+    if (row.state_after !== null) unsigned += `,"membership":${JSON.stringify(await standing.membershipAfter(row))}`
+    unsigned += previous.get(row.event_nid) ?? ''
+    if (row.redacted_by !== null) unsigned += because.get(row.redacted_by) ?? ''
+    else if (form.isErased && row.type !== 'm.room.redaction') unsigned += erasedBecause(deps, room, row)
+    if (!form.isPruned) unsigned += bundles?.get(row.event_id) ?? ''
+    const text = `${fragment(room, row, form, options)},"unsigned":{${unsigned}}}`
+    made.push({
+      row,
+      text: options.eventFields === undefined ? text : pick(text, options.eventFields),
+      isPruned: form.isPruned || row.redacted_by !== null,
+    })
+  }
+  return made
+}
+
+/** Makes a pruned event read as deleted and not as blank. Never federated. */
+function erasedBecause(deps: Pick<RoomsDeps, 'erased'>, room: Room, row: EventRow): string {
+  const { sender, eventId } = eventOfRow(room, row)
+  const ts = deps.erased.of(row.sender_nid)?.erasedTs ?? row.pruned_ts ?? row.origin_server_ts
+  return `,"redacted_because":${JSON.stringify({
+    content: { redacts: eventId },
+    event_id: `$erased-${eventId.slice(1)}`,
+    origin_server_ts: ts,
+    redacts: eventId,
+    room_id: room.id,
+    sender,
+    type: 'm.room.redaction',
+    unsigned: {},
+  })}`
+}
+
+async function redactionsOf(
+  deps: ReadDeps,
+  conn: Conn,
+  room: Room,
+  rows: readonly EventRow[],
+  standing: UserStanding,
+  options: ReadOptions,
+): Promise<Map<number, string>> {
+  const nids = [...new Set(rows.map((row) => row.redacted_by).filter((nid) => nid !== null))]
+  const made = new Map<number, string>()
+  for (const row of await listEvents(conn, nids)) {
+    const form = await formOf(deps, conn, room, row, () => standing.isHolder(row))
+    made.set(row.event_nid, `,"redacted_because":${fragment(room, row, form, { ...options, roomId: true })}}`)
+  }
+  return made
+}
+
+/** `prev_content`, `prev_sender` and `replaces_state` of state events. */
+async function previousOf(
+  deps: ReadDeps,
+  conn: Conn,
+  room: Room,
+  rows: readonly EventRow[],
+  standing: UserStanding,
+): Promise<Map<number, string>> {
+  const wanted = new Map<number, number>()
+  for (const row of rows) {
+    if (row.state_key_nid === null || row.state_before === null) continue
+    const before = eventAt(await loadChain(deps.roomCache.caches, conn, row.state_before), row.state_key_nid)
+    if (before !== undefined && before !== row.event_nid) wanted.set(row.event_nid, before)
+  }
+  if (wanted.size === 0) return new Map()
+  const texts = new Map<number, string>()
+  for (const row of await listEvents(conn, [...new Set(wanted.values())])) {
+    const form = await formOf(deps, conn, room, row, () => standing.isHolder(row))
+    const { event, content } = inForm(eventOfRow(room, row), form)
+    texts.set(
+      row.event_nid,
+      `,"prev_content":${JSON.stringify(content)},"prev_sender":${JSON.stringify(event.sender)},"replaces_state":${JSON.stringify(event.eventId)}`,
+    )
+  }
+  return new Map([...wanted].map(([nid, before]) => [nid, texts.get(before) ?? '']))
+}
+
+function pick(text: string, fields: readonly (readonly string[])[]): string {
+  return JSON.stringify(pickProperties(JSON.parse(text) as JsonObject, fields))
+}

@@ -1,0 +1,98 @@
+import { mkdirSync } from 'node:fs'
+import { LastSeen } from '../accounts/last-seen.ts'
+import { Sessions } from '../accounts/sessions.ts'
+import { sweepAccounts } from '../accounts/sweep.ts'
+import { loadSigningKeys } from '../federation/signing-key.ts'
+import type { Deps } from '../http/deps.ts'
+import { RateLimits } from '../http/rate-limit.ts'
+import { BlobFiles } from '../media/blob-files.ts'
+import { RemoteFetches } from '../media/remote.ts'
+import { sweepRemoteMedia } from '../media/remove.ts'
+import { Thumbnailer } from '../media/thumbnailer.ts'
+import { parseServerName } from '../protocol/ids.ts'
+import { ErasedUsers } from '../rooms/erased.ts'
+import { RoomCache } from '../rooms/room-cache.ts'
+import { Changes } from '../store/changes.ts'
+import { AddressSet } from '../util/address.ts'
+import type { Config } from '../util/config.ts'
+import { makeFederation } from './federation.ts'
+import { openDatabase } from './open-database.ts'
+import { makePasswords } from './passwords.ts'
+import { completePorts } from './ports.ts'
+import type { Ports } from './ports.ts'
+import { Repeated } from './repeat.ts'
+
+/** A server put together, without listeners. */
+export interface Composed {
+  readonly deps: Deps
+  /** Begins background work: deliveries, erasures, sweeps. */
+  start(): Promise<void>
+  /** Ends long polls; what is asked meanwhile is still answered. */
+  beginStop(): void
+  /** Ends background work, then closes everything. */
+  close(): Promise<void>
+}
+
+const minuteMs = 60_000
+
+/**
+ * Puts a server together from the inside out: secrets, database, other servers, rooms, accounts, media, privacy. Throws
+ * where anything of that cannot be used, and closes again what it had opened.
+ */
+export async function compose(config: Config, given: Partial<Ports> = {}): Promise<Composed> {
+  const ports = completePorts(config, given)
+  const { clock, random, log, onFatal } = ports
+  const serverName = parseServerName(config.serverName)
+  if (serverName === undefined) throw new Error('server_name is not a server name')
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+  const ownKeys = await loadSigningKeys(config.signingKey.path, random)
+  const onFault = (error: unknown) => log.error('the database failed in the background', { error })
+  const database = await openDatabase(config, { clock, onFatal, onFault })
+  const stopping = new AbortController()
+  const repeated = new Repeated(clock, log)
+  const closers: (() => Promise<unknown>)[] = []
+  const close = async () => {
+    stopping.abort()
+    await repeated.stop()
+    for (const closer of closers.toReversed()) {
+      await closer().catch((error: unknown) => log.error('could not close', { error }))
+    }
+  }
+  closers.push(
+    () => database.close(),
+    () => ports.net.close(),
+  )
+  try {
+    const changes = new Changes()
+    const erased = new ErasedUsers()
+    await database.read((conn) => erased.load(conn))
+    const federation = makeFederation(config, ports, { serverName, ownKeys, database, prepare: async () => [] })
+    const lastSeen = new LastSeen({ database, clock, log, config })
+    closers.push(() => lastSeen.flush())
+    const thumbnailer = new Thumbnailer(clock)
+    closers.push(() => thumbnailer.stop())
+    const deps: Deps = {
+      ...{ config, clock, random, log, database, serverName, changes, erased, lastSeen, thumbnailer },
+      ...federation,
+      roomCache: new RoomCache(serverName),
+      passwords: await makePasswords(config, random, database),
+      sessions: new Sessions(),
+      blobFiles: new BlobFiles(config.media.path),
+      remoteFetches: new RemoteFetches(),
+      rateLimits: new RateLimits(config.rateLimits, clock),
+      trustedProxies: new AddressSet(config.trustedProxies),
+      stopping: stopping.signal,
+      operatorToken: random.token(32),
+    }
+    const start = async () => {
+      await federation.outbound.start()
+      closers.push(() => federation.outbound.stop())
+      repeated.add('sweep of accounts', 5 * minuteMs, () => sweepAccounts(deps))
+      repeated.add('sweep of remote media', 60 * minuteMs, () => sweepRemoteMedia(deps))
+    }
+    return { deps, start, beginStop: () => stopping.abort(), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

@@ -1,0 +1,112 @@
+import type { Conn, Tx } from './database.ts'
+import { sqlQuery, sqlRun } from './query.ts'
+
+// the picture that a room has now describes the room: it stays, like the event that names it
+const roomPicture = `exists (select 1 from event_media m
+    join current_state c on c.event_nid = m.event_nid join state_keys k on k.state_key_nid = c.state_key_nid
+   where m.origin = media.origin and m.media_id = media.media_id and k.type = 'm.room.avatar')`
+const withdraw = sqlRun<{ userNid: number; ts: number }>(
+  'withdrawMediaOfUser',
+  `update media set withdrawn_ts = :ts where uploader_nid = :userNid and withdrawn_ts is null and not ${roomPicture}`,
+)
+const restore = sqlRun<{ userNid: number; ts: number }>(
+  'restoreMediaOfUser',
+  'update media set withdrawn_ts = null where uploader_nid = :userNid and withdrawn_ts = :ts',
+)
+const census = sqlRun<{ nid: number; userNid: number }>(
+  'insertErasureMedia',
+  `insert into erasure_media (erasure_nid, media_nid, state)
+   select cast(:nid as bigint), media_nid, 'pending' from media where uploader_nid = :userNid on conflict do nothing`,
+)
+const doomed = sqlQuery<{ userNid: number; most: number }, { media_nid: number }>(
+  'listMediaToErase',
+  `select media_nid from media where uploader_nid = :userNid and withdrawn_ts is not null and not ${roomPicture}
+   order by media_nid limit :most`,
+)
+// what is held: carried by an event that is still stored whole, or by none at all and fetched by somebody active
+const held = sqlQuery<{ userNid: number; after: number; most: number }, { media_nid: number; held: number }>(
+  'listMediaWithHolders',
+  `select media_nid, case when exists (select 1 from event_media m join events e on e.event_nid = m.event_nid
+        where m.origin = media.origin and m.media_id = media.media_id and e.pruned_ts is null)
+      or (not exists (select 1 from event_media m where m.origin = media.origin and m.media_id = media.media_id)
+        and exists (select 1 from media_fetches f join accounts a on a.user_nid = f.user_nid
+          join users u on u.user_nid = f.user_nid
+         where f.media_nid = media.media_nid and f.user_nid <> :userNid and a.deactivated_ts is null and u.erased_ts is null))
+     then 1 else 0 end as held
+   from media where uploader_nid = :userNid and withdrawn_ts is not null and media_nid > :after and not ${roomPicture}
+   order by media_nid limit :most`,
+)
+const ofRemote = sqlQuery<{ userNid: number; most: number }, { media_nid: number }>(
+  'listRemoteMediaOfUser',
+  `select x.media_nid from media x where x.media_nid in (
+     select y.media_nid from events e join event_media m on m.event_nid = e.event_nid
+       join media y on y.origin = m.origin and y.media_id = m.media_id
+       join users u on u.user_nid = e.sender_nid join servers s on s.server_nid = u.server_nid
+      where e.sender_nid = :userNid and y.origin = s.name
+        and not exists (select 1 from event_media o join events f on f.event_nid = o.event_nid
+          where o.origin = m.origin and o.media_id = m.media_id and f.pruned_ts is null))
+   order by x.media_nid limit :most`,
+)
+const mark = sqlRun<{ nid: number; mediaNids: readonly number[]; state: string }>(
+  'putErasureMediaState',
+  ({ list }) => `update erasure_media set state = :state where erasure_nid = :nid and media_nid in ${list('mediaNids', 'int')}`,
+)
+const links = sqlRun<{ mediaNids: readonly number[] }>(
+  'deleteLinksOfMedia',
+  ({ list }) => `delete from event_media where exists (select 1 from media x
+     where x.media_nid in ${list('mediaNids', 'int')} and x.origin = event_media.origin and x.media_id = event_media.media_id)`,
+)
+const left = sqlQuery<{ userNid: number }, { n: number | string }>(
+  'countMediaOfUser',
+  'select count(*) as n from media where uploader_nid = :userNid',
+)
+
+/** From T0 a user's files are gone for everybody but their holders. */
+export async function withdrawMediaOfUser(tx: Tx, userNid: number, ts: number): Promise<void> {
+  await withdraw(tx, { userNid, ts })
+}
+
+/** Gives back what an erasure that was cancelled had withdrawn at T0. */
+export async function restoreMediaOfUser(tx: Tx, userNid: number, ts: number): Promise<void> {
+  await restore(tx, { userNid, ts })
+}
+
+/** Notes the files that the user uploaded. */
+export async function insertErasureMedia(tx: Tx, nid: number, userNid: number): Promise<void> {
+  await census(tx, { nid, userNid })
+}
+
+/** Files of the user to delete, whoever holds them. */
+export async function listMediaToErase(conn: Conn, userNid: number, most: number): Promise<number[]> {
+  return (await doomed(conn, { userNid, most })).map(({ media_nid: nid }) => nid)
+}
+
+/** The next files of the user, and whether somebody holds them (ERASURE.md, P2 and P17). */
+export async function listMediaWithHolders(
+  conn: Conn,
+  userNid: number,
+  after: number,
+  most: number,
+): Promise<{ mediaNid: number; isHeld: boolean }[]> {
+  return (await held(conn, { userNid, after, most })).map((row) => ({ mediaNid: row.media_nid, isHeld: row.held === 1 }))
+}
+
+/** Copies of files of a user of another server that no stored event shows any more. */
+export async function listRemoteMediaOfUser(conn: Conn, userNid: number, most: number): Promise<number[]> {
+  return (await ofRemote(conn, { userNid, most })).map(({ media_nid: nid }) => nid)
+}
+
+/** Notes what became of files. */
+export async function putErasureMediaState(tx: Tx, nid: number, mediaNids: readonly number[], state: 'deleted' | 'kept'): Promise<void> {
+  if (mediaNids.length > 0) await mark(tx, { nid, mediaNids, state })
+}
+
+/** Forgets which events showed files that are about to be deleted. */
+export async function deleteLinksOfMedia(tx: Tx, mediaNids: readonly number[]): Promise<void> {
+  if (mediaNids.length > 0) await links(tx, { mediaNids })
+}
+
+/** How many files of the user are left. */
+export async function countMediaOfUser(conn: Conn, userNid: number): Promise<number> {
+  return Number((await left.first(conn, { userNid }))?.n ?? 0)
+}

@@ -1,0 +1,252 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, describe, expect, test } from 'vitest'
+import { freePorts } from '../support/ports.ts'
+
+const main = resolve(import.meta.dirname, '../../dist/main.js')
+const running: ChildProcess[] = []
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function start(
+  folder: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): { child: ChildProcess; ended: Promise<Ended>; output: () => string } {
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  running.push(child)
+  let stdout = ''
+  let stderr = ''
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  const ended = new Promise<Ended>((done) => child.once('close', (code) => done({ code, stdout, stderr })))
+  return { child, ended, output: () => stdout + stderr }
+}
+
+const run = (folder: string, ...args: string[]) => {
+  const { child, ended } = start(folder, args)
+  child.stdin?.end()
+  return ended
+}
+
+async function world(more: Record<string, unknown> = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-serve-'))
+  const [client, admin] = (await freePorts(2)) as [number, number]
+  const config = {
+    server_name: 'serve.test',
+    listeners: [
+      { host: '127.0.0.1', port: client, resources: ['client', 'federation', 'media', 'health'] },
+      { host: '127.0.0.1', port: admin, resources: ['admin', 'health'] },
+    ],
+    passwords: { bcrypt_cost: 4, allow_weak_hash: true },
+    ...more,
+  }
+  writeFileSync(join(folder, 'config.yaml'), JSON.stringify(config))
+  writeFileSync(join(folder, 'password'), 'correct horse battery\n')
+  return { folder, url: `http://127.0.0.1:${client}`, adminUrl: `http://127.0.0.1:${admin}` }
+}
+
+async function ready(url: string, server: ReturnType<typeof start>): Promise<void> {
+  for (let i = 0; i < 400; i++) {
+    if (server.child.exitCode !== null) throw new Error(`ended at its start: ${server.output()}`)
+    if (
+      await fetch(`${url}/_matrix/client/versions`).then(
+        (answer) => answer.ok,
+        () => false,
+      )
+    )
+      return
+    await pause(25)
+  }
+  throw new Error(`not ready: ${server.output()}`)
+}
+
+async function serving(more: Record<string, unknown> = {}) {
+  const made = await world(more)
+  const server = start(made.folder, ['serve'])
+  await ready(made.url, server)
+  return { ...made, ...server }
+}
+
+async function logIn(
+  url: string,
+  user: string,
+  password = 'correct horse battery',
+): Promise<{ status: number; token: string }> {
+  const answer = await fetch(`${url}/_matrix/client/v3/login`, {
+    method: 'POST',
+    body: JSON.stringify({ type: 'm.login.password', identifier: { type: 'm.id.user', user }, password }),
+  })
+  const body = (await answer.json()) as { access_token?: string }
+  return { status: answer.status, token: body.access_token ?? '' }
+}
+
+describe('serve', () => {
+  test('starts without any file, warns, makes its keys readable by the owner only, and stops at SIGTERM with 0', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lethe-bare-'))
+    const [client, admin] = (await freePorts(2)) as [number, number]
+    const listeners = JSON.stringify([
+      { host: '127.0.0.1', port: client, resources: ['client', 'health'] },
+      { host: '127.0.0.1', port: admin, resources: ['admin'] },
+    ])
+    const server = start(folder, [], { LETHE_LISTENERS: listeners })
+    await ready(`http://127.0.0.1:${client}`, server)
+    expect(server.output()).toContain('federation needs a real name')
+    for (const secret of ['signing.key', 'pepper', 'operator.json']) {
+      expect(statSync(join(folder, 'data', secret)).mode & 0o777, secret).toBe(0o600)
+    }
+    expect(await (await fetch(`http://127.0.0.1:${client}/health`)).json()).toEqual({ status: 'ok' })
+    server.child.kill('SIGTERM')
+    expect((await server.ended).code).toBe(0)
+  })
+
+  test('keeps its accounts and its key over a restart', async () => {
+    const first = await serving()
+    expect((await run(first.folder, 'user', 'create', 'alice', '--password-file', 'password')).code).toBe(0)
+    const key = readFileSync(join(first.folder, 'data/signing.key'), 'utf8')
+    first.child.kill('SIGKILL')
+    await first.ended
+    const second = start(first.folder, ['serve'])
+    await ready(first.url, second)
+    expect((await logIn(first.url, 'alice')).status).toBe(200)
+    expect(readFileSync(join(first.folder, 'data/signing.key'), 'utf8')).toBe(key)
+    second.child.kill('SIGINT')
+    expect((await second.ended).code).toBe(0)
+  })
+
+  test('a second server on the same data is refused with one line', async () => {
+    const first = await serving()
+    const [port] = await freePorts(1)
+    const { code, stdout, stderr } = await start(first.folder, ['serve'], {
+      LETHE_LISTENERS: `[{ host: 127.0.0.1, port: ${port}, resources: [client] }]`,
+    }).ended
+    expect(code).toBe(1)
+    expect(stdout + stderr).toContain('in use by another process')
+    expect((await fetch(`${first.url}/_matrix/client/versions`)).status).toBe(200)
+    first.child.kill('SIGTERM')
+    await first.ended
+  })
+
+  test('a waiting sync is answered when the server stops', async () => {
+    const server = await serving()
+    await run(server.folder, 'user', 'create', 'bob', '--password-file', 'password')
+    const { token } = await logIn(server.url, 'bob')
+    const headers = { authorization: `Bearer ${token}` }
+    const first = (await (await fetch(`${server.url}/_matrix/client/v3/sync`, { headers })).json()) as {
+      next_batch: string
+    }
+    const poll = fetch(
+      `${server.url}/_matrix/client/v3/sync?timeout=60000&since=${encodeURIComponent(first.next_batch)}`,
+      { headers },
+    )
+    await pause(300)
+    const began = Date.now()
+    server.child.kill('SIGTERM')
+    expect((await poll).status).toBe(200)
+    expect((await server.ended).code).toBe(0)
+    expect(Date.now() - began).toBeLessThan(9_000)
+  })
+
+  test('SIGHUP reloads the log level', async () => {
+    const server = await serving()
+    const path = join(server.folder, 'config.yaml')
+    writeFileSync(
+      path,
+      JSON.stringify({ ...(JSON.parse(readFileSync(path, 'utf8')) as object), logging: { level: 'debug' } }),
+    )
+    server.child.kill('SIGHUP')
+    for (let i = 0; i < 100 && !server.output().includes('reloaded'); i++) await pause(20)
+    await fetch(`${server.url}/_matrix/client/v3/rooms/!secret:a.test/members?access_token=hush`)
+    for (let i = 0; i < 100 && !server.output().includes('members'); i++) await pause(20)
+    expect(server.output()).toContain('/_matrix/client/v3/rooms/:roomId/members')
+    expect(server.output()).not.toContain('secret:a.test')
+    expect(server.output()).not.toContain('hush')
+    server.child.kill('SIGTERM')
+    expect((await server.ended).code).toBe(0)
+  })
+})
+
+describe('the command line', () => {
+  test('users are made with and without a running server, and listed', async () => {
+    const { folder, url } = await world()
+    const offline = await run(folder, 'user', 'create', 'alice', '--password-file', 'password', '--admin')
+    expect(offline).toMatchObject({ code: 0, stdout: '@alice:serve.test was created\n' })
+    const server = start(folder, ['serve'])
+    await ready(url, server)
+    expect((await run(folder, 'user', 'create', 'bob', '--password-file', 'password')).code).toBe(0)
+    const again = await run(folder, 'user', 'create', 'Bob', '--password-file', 'password')
+    expect([again.code, again.stderr]).toEqual([1, 'This user name is taken\n'])
+    expect([
+      (await logIn(url, 'alice')).status,
+      (await logIn(url, 'bob')).status,
+      (await logIn(url, 'bob', 'wrong')).status,
+    ]).toEqual([200, 200, 403])
+    const listed = JSON.parse((await run(folder, 'user', 'list', '--json')).stdout) as {
+      user_id: string
+      admin: boolean
+    }[]
+    expect(listed.map(({ user_id, admin }) => [user_id, admin])).toEqual([
+      ['@alice:serve.test', true],
+      ['@bob:serve.test', false],
+    ])
+    const { token } = await logIn(url, 'bob')
+    expect((await run(folder, 'user', 'lock', 'bob', '--reason', 'test')).code).toBe(0)
+    const locked = await fetch(`${url}/_matrix/client/v3/account/whoami`, {
+      headers: { authorization: `Bearer ${token}` },
+    })
+    expect([locked.status, ((await locked.json()) as { errcode: string }).errcode]).toEqual([401, 'M_USER_LOCKED'])
+    server.child.kill('SIGTERM')
+    await server.ended
+  })
+
+  test('the admin listener wants the operator token, and the client listener has no admin endpoints', async () => {
+    const server = await serving()
+    const path = '/_lethe/admin/v1/users'
+    expect((await fetch(`${server.adminUrl}${path}`)).status).toBe(401)
+    expect((await fetch(`${server.url}${path}`)).status).toBe(404)
+    const { token } = JSON.parse(readFileSync(join(server.folder, 'data/operator.json'), 'utf8')) as { token: string }
+    expect((await fetch(`${server.adminUrl}${path}`, { headers: { authorization: `Bearer ${token}` } })).status).toBe(
+      200,
+    )
+    server.child.kill('SIGTERM')
+    await server.ended
+  })
+
+  test('exit codes: 2 for wrong usage, 1 for what is refused, 0 for help', async () => {
+    const { folder } = await world({ registraton: {} })
+    expect((await run(folder, 'user', 'create')).code).toBe(2)
+    expect((await run(folder, 'nonsense')).code).toBe(2)
+    expect((await run(folder, '--help')).code).toBe(0)
+    const checked = await run(folder, 'config', 'check')
+    expect([checked.code, checked.stderr]).toEqual([1, expect.stringContaining('did you mean registration?')])
+    const missing = await run(folder, 'config', 'check', '--config', 'nowhere.yaml')
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('ENOENT')])
+  })
+
+  test('config generate can be served as it is, config show hides secrets, migrate makes the database', async () => {
+    const { folder } = await world({ registration: { shared_secret: 'hush' } })
+    const shown = await run(folder, 'config', 'show')
+    expect(shown.stdout).toContain('shared_secret: (hidden)')
+    expect(shown.stdout).not.toContain('hush')
+    const generated = await run(folder, 'config', 'generate', 'generated.test')
+    writeFileSync(join(folder, 'generated.yaml'), generated.stdout)
+    expect((await run(folder, 'config', 'check', '--config', 'generated.yaml')).code).toBe(0)
+    expect((await run(folder, 'migrate')).code).toBe(0)
+    expect(statSync(join(folder, 'data/lethe.db')).size).toBeGreaterThan(0)
+  })
+})
