@@ -21,6 +21,8 @@ export const events = table(
     /** State before the event and, of a state event, after it (else the same). Null: outlier. */
     state_before: int().null(),
     state_after: int().null(),
+    /** The room's current state after it, where that is not `state_after`: while the graph was forked. */
+    current_after: int().null(),
     outlier: bool(),
     rejected: text().null(),
     soft_failed: bool(),
@@ -50,6 +52,11 @@ export const events = table(
       { name: 'events_outbound', on: ['room_nid', 'event_nid'], where: 'local' },
       { name: 'events_by_state_key', on: ['state_key_nid'], where: 'state_key_nid is not null' },
       { name: 'events_notifying', on: ['room_nid', 'thread_id', 'ord'], where: 'notify_ord is not null' },
+      {
+        name: 'events_notified_pruned',
+        on: ['room_nid', 'thread_id', 'ord'],
+        where: 'notify_ord is not null and pruned_ts is not null',
+      },
     ],
   },
   {

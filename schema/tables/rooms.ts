@@ -190,7 +190,7 @@ export const receipts = table(
   {
     room_nid: int(),
     user_nid: int().of('user'),
-    /** `m.read`, `m.read.private` or `m.fully_read`'s place in account data is elsewhere. */
+    /** `m.read`, `m.read.private`, or `own`: the user's own newest event, which counts as read (local users only). */
     type: text(),
     /** `main`, a thread root, or empty for an unthreaded receipt. */
     thread_id: text(),
@@ -237,7 +237,13 @@ export const room_receipt_positions = table(
 /** Running count of notifying events per (room, thread). */
 export const notify_counts = table(
   'notify_counts',
-  { room_nid: int(), thread_id: text(), notifying: int() },
+  {
+    room_nid: int(),
+    thread_id: text(),
+    notifying: int(),
+    /** `ord` of the newest notifying event. */
+    last_ord: int().default(0),
+  },
   { primary: ['room_nid', 'thread_id'] },
   {
     holds: 'counts of events',

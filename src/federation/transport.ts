@@ -68,7 +68,7 @@ async function tryRoutes<T>(
   request: TransportRequest,
   send: (made: NetRequest) => Promise<T>,
 ): Promise<T> {
-  const routes = await deps.discovery.routes(destination)
+  const routes = await unlessAborted(destination, deps.discovery.routes(destination), request.signal)
   let last: unknown
   for (const route of routes) {
     try {
@@ -82,6 +82,17 @@ async function tryRoutes<T>(
   if (last === undefined) throw new FederationError('unreachable', destination, 'has no address')
   deps.discovery.forget(destination)
   throw fromNetError(destination, last as NetError)
+}
+
+/** The work, or an error as soon as the caller gives up: others may wait for the same discovery, so it goes on. */
+function unlessAborted<T>(destination: ServerName, work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(new FederationError('unreachable', destination, 'given up'))
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
 }
 
 function netRequest(deps: TransportDeps, route: Route, request: TransportRequest): NetRequest {

@@ -5,7 +5,7 @@ import type { Tx } from '../store/database.ts'
 import { Stale } from '../store/errors.ts'
 import { insertEventMedia } from '../store/event-media.ts'
 import type { KnownEvent } from '../store/events.ts'
-import { insertEvent, placeOutlier, pruneEventRow, putStateAfter } from '../store/events.ts'
+import { insertEvent, placeOutlier, pruneEventRow, putCurrentAfter, putStateAfter } from '../store/events.ts'
 import { insertBackwardExtremities } from '../store/extremities.ts'
 import { nextNotifyOrd } from '../store/notify-counts.ts'
 import { packNids } from '../store/packed.ts'
@@ -90,8 +90,8 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
   const relation = isShown ? relationOf(event.content) : undefined
   const threadId = relation === undefined ? undefined : await threadOf(tx, room, relation)
   const notifyOrd =
-    isShown && isLive && prunedTs === null && notifiesByDefault(event)
-      ? await nextNotifyOrd(tx, room.nid, threadId ?? 'main')
+    ord !== null && isLive && prunedTs === null && notifiesByDefault(event)
+      ? await nextNotifyOrd(tx, room.nid, threadId ?? 'main', ord)
       : undefined
   const isState = keyNid !== null && rejected === undefined
   const groupBefore = before[0]?.groupNid ?? 0
@@ -152,6 +152,8 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
   if (missing.length > 0) await insertBackwardExtremities(tx, room.nid, eventNid, missing)
   const cause = { eventNid, ord, pos, ts: event.originServerTs }
   const current = await applyCurrentState(tx, deps, room, { extremities, event, eventNid, keyNid, before, after, cause })
+  if (ord !== null && isLive && current.changes.currentGroup !== groupAfter)
+    await putCurrentAfter(tx, eventNid, current.changes.currentGroup)
   let next: Room = {
     ...room,
     ...current.changes,

@@ -3,6 +3,7 @@ import type { RoomEvent } from '../protocol/event.ts'
 import type { EventId, UserId } from '../protocol/ids.ts'
 import type { Conn, Tx } from '../store/database.ts'
 import type { Layer } from './layers.ts'
+import { ReadCaches } from './read-caches.ts'
 
 /** Auth edges of a stored event, for state resolution. */
 export interface AuthNode {
@@ -25,6 +26,8 @@ export class Caches {
   readonly servers = new LRUCache<string, number>({ max: 20_000 })
   readonly auth = new LRUCache<number, AuthNode>({ max: 200_000 })
   readonly resolutions = new LRUCache<string, ReadonlyMap<number, number>>({ maxSize: 400_000, sizeCalculation: ({ size }) => 10 + size })
+  /** What readers share. */
+  readonly reading = new ReadCaches()
   /** Ids of events that were dropped or judged, so that the same one is not judged again at once. */
   readonly refused = new LRUCache<EventId, string>({ max: 5_000 })
 }

@@ -9,7 +9,7 @@ import { query, sqlQuery, sqlRun } from './query.ts'
 export type EventRow = NonNullable<Awaited<ReturnType<typeof findById.first>>>
 
 /** What a new row is made of. */
-export type NewEvent = Omit<EventRow, 'event_nid' | 'redacted_by'>
+export type NewEvent = Omit<EventRow, 'event_nid' | 'redacted_by' | 'current_after'>
 
 const findById = query<{ eventId: string }>('findEventById')(({ db, t, p }) =>
   db.select().from(t(events)).where(eq(t(events).event_id, p.eventId)),
@@ -114,6 +114,9 @@ const insertRows = insertMany('insertEvents', events, [
 const setStateAfter = query<{ nid: number; stateAfter: number }>('setStateAfter')(({ db, t, p }) =>
   db.update(t(events)).set({ state_after: p.stateAfter }).where(eq(t(events).event_nid, p.nid)),
 )
+const setCurrentAfter = query<{ nid: number; group: number }>('setCurrentAfter')(({ db, t, p }) =>
+  db.update(t(events)).set({ current_after: p.group }).where(eq(t(events).event_nid, p.nid)),
+)
 const place = query<{
   nid: number
   ord: number | null
@@ -215,7 +218,7 @@ export async function reserveEventNids(tx: Tx, count: number): Promise<number[]>
 }
 
 /** Stores events under reserved row ids by one statement. */
-export async function insertEvents(tx: Tx, rows: readonly (Omit<EventRow, 'redacted_by'>)[]): Promise<void> {
+export async function insertEvents(tx: Tx, rows: readonly (Omit<EventRow, 'redacted_by' | 'current_after'>)[]): Promise<void> {
   await insertRows(
     tx,
     rows.map((row) => ({ ...row, redacted_by: null })),
@@ -225,6 +228,11 @@ export async function insertEvents(tx: Tx, rows: readonly (Omit<EventRow, 'redac
 /** The state group after a state event. */
 export async function putStateAfter(tx: Tx, nid: number, stateAfter: number): Promise<void> {
   await setStateAfter(tx, { nid, stateAfter })
+}
+
+/** The state group of the room's current state after a live event, where the event's own is another. */
+export async function putCurrentAfter(tx: Tx, nid: number, group: number): Promise<void> {
+  await setCurrentAfter(tx, { nid, group })
 }
 
 /** What makes an outlier part of the room's graph. */
@@ -265,4 +273,9 @@ export async function findOrdBelow(conn: Conn, roomNid: number, ord: number): Pr
 /** Forgets whom an event notified in another way than by default. */
 export async function deleteNotificationsOfEvent(tx: Tx, nid: number): Promise<void> {
   await dropNotification(tx, { nid })
+}
+
+/** The row of an event, undefined where it is not stored. */
+export async function findEvent(conn: Conn, nid: number): Promise<EventRow | undefined> {
+  return (await listByNids(conn, { nids: [nid] }))[0]
 }

@@ -1,9 +1,15 @@
 import { readFileSync } from 'node:fs'
 
 function readVersion(): string {
-  // from src/util as from dist/util
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+  // from src/util, and from dist/src/util
+  for (const path of ['../../package.json', '../../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }).version
+    } catch {
+      continue
+    }
+  }
+  return 'unknown'
 }
 
 /** The version of this program. */

@@ -1,7 +1,7 @@
 import { test } from 'vitest'
-import { sendEvent } from '../src/rooms/send.ts'
-import { appendLocal } from '../src/rooms/append-local.ts'
-import { makeEngine } from './support/engine.ts'
+import { sendEvent } from '../../../src/rooms/send.ts'
+import { appendLocal } from '../../../src/rooms/append-local.ts'
+import { makeEngine } from '../../support/engine.ts'
 import { Session } from 'node:inspector'
 import { writeFileSync } from 'node:fs'
 

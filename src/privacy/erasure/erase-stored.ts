@@ -1,0 +1,88 @@
+import type { RoomId } from '../../protocol/ids.ts'
+import { deleteBlobFiles, deleteMediaRows } from '../../media/remove.ts'
+import type { ErasureMark } from '../../rooms/prune-rule.ts'
+import { listEventsBySender, listRoomsWrittenIn } from '../../store/erasure-events.ts'
+import { deleteLinksOfMedia, listMediaWithHolders, listRemoteMediaOfUser } from '../../store/erasure-media.ts'
+import type { ErasureMode } from '../../store/erasures.ts'
+import { raiseFact } from '../../store/facts.ts'
+import { room as roomLock } from '../../store/locks.ts'
+import type { PrivacyDeps } from '../deps.ts'
+import { Holders } from './holders.ts'
+import { pruneStored } from './prune.ts'
+
+const slice = 100
+
+/** When something was deleted outside of a job, so that the next rewrite is due for it. */
+export const deletedFact = 'deleted_ts'
+
+/** Whose stored content goes. */
+export interface StoredErasure {
+  readonly userNid: number
+  readonly mode: ErasureMode
+  readonly mark: ErasureMark
+  readonly isLocal: boolean
+}
+
+/**
+ * Prunes at rest all that is stored of a person and that nobody holds (any more), and deletes the files. For erasures
+ * without working rows: those that other servers asked for, and those that are settled when the last holder goes. It may
+ * be repeated at any time. Gives whether anything was left to prune.
+ */
+export async function eraseStored(deps: PrivacyDeps, signal: AbortSignal, erasure: StoredErasure): Promise<boolean> {
+  let changed = 0
+  for (const { room_nid: roomNid, room_id: roomId } of await deps.database.read((conn) => listRoomsWrittenIn(conn, erasure.userNid)))
+    changed += await pruneRoom(deps, signal, erasure, { roomNid, roomId: roomId as RoomId })
+  changed += await deleteFiles(deps, signal, erasure)
+  if (changed > 0) await deps.database.write((tx) => raiseFact(tx, deletedFact, deps.clock.now()))
+  return changed > 0
+}
+
+async function pruneRoom(
+  deps: PrivacyDeps,
+  signal: AbortSignal,
+  { userNid, mode, mark }: StoredErasure,
+  { roomNid, roomId }: { roomNid: number; roomId: RoomId },
+): Promise<number> {
+  let after = 0
+  let changed = 0
+  for (;;) {
+    signal.throwIfAborted()
+    const done = await deps.database.write(
+      async (tx) => {
+        const rows = await listEventsBySender(tx, userNid, roomNid, after, slice)
+        if (rows.length === 0) return undefined
+        const room = await deps.roomCache.forWrite(tx, roomId)
+        const holders = mode === 'forget' ? await Holders.of(deps, tx, room, userNid) : undefined
+        const whole = rows.filter(({ pruned_ts: ts }) => ts === null)
+        const verdicts = await pruneStored(tx, deps, room, whole, { userNid, mark, holders, sendsRedactions: false })
+        return { last: rows.at(-1)?.event_nid ?? after, pruned: verdicts.get('pruned')?.length ?? 0 }
+      },
+      { locks: [roomLock(roomNid)] },
+    )
+    if (done === undefined) return changed
+    after = done.last
+    changed += done.pruned
+  }
+}
+
+async function deleteFiles(deps: PrivacyDeps, signal: AbortSignal, { userNid, isLocal }: StoredErasure): Promise<number> {
+  let changed = 0
+  let after = 0
+  for (;;) {
+    signal.throwIfAborted()
+    const found = await deps.database.read(async (conn) =>
+      isLocal
+        ? listMediaWithHolders(conn, userNid, after, slice)
+        : (await listRemoteMediaOfUser(conn, userNid, slice)).map((mediaNid) => ({ mediaNid, isHeld: false })),
+    )
+    if (found.length === 0) return changed
+    after = found.at(-1)?.mediaNid ?? after
+    const doomed = found.filter(({ isHeld }) => !isHeld).map(({ mediaNid }) => mediaNid)
+    const blobs = await deps.database.write(async (tx) => {
+      await deleteLinksOfMedia(tx, doomed)
+      return deleteMediaRows(tx, doomed)
+    })
+    await deleteBlobFiles(deps, blobs)
+    changed += doomed.length
+  }
+}

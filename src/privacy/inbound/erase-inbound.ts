@@ -1,0 +1,19 @@
+import { listDueInboundErasures, putInboundErasureDone } from '../../store/inbound-erasures.ts'
+import type { PrivacyDeps } from '../deps.ts'
+import { eraseStored } from '../erasure/erase-stored.ts'
+
+/** The destructive part of erasures that other servers asked for, when their quarantine is over. It may be repeated. */
+export async function eraseInboundDue(deps: PrivacyDeps, signal: AbortSignal): Promise<void> {
+  const due = await deps.database.read((conn) => listDueInboundErasures(conn, deps.clock.now()))
+  for (const row of due) {
+    await eraseStored(deps, signal, {
+      userNid: row.user_nid,
+      mode: row.erasure_mode === 'forget' ? 'forget' : 'redact',
+      mark: { erasedTs: row.received_ts, returnedTs: row.returned_ts ?? undefined },
+      isLocal: false,
+    })
+    deps.failpoint?.('inbound:before:DONE')
+    await deps.database.write((tx) => putInboundErasureDone(tx, row.user_nid, row.received_ts, deps.clock.now()))
+    deps.log.info('an erasure that another server asked for is done')
+  }
+}
