@@ -53,6 +53,11 @@ export const events = table(
       { name: 'events_by_state_key', on: ['state_key_nid'], where: 'state_key_nid is not null' },
       { name: 'events_notifying', on: ['room_nid', 'thread_id', 'ord'], where: 'notify_ord is not null' },
       {
+        name: 'events_notifying_in_threads',
+        on: ['room_nid', 'ord'],
+        where: 'notify_ord is not null and thread_id is not null',
+      },
+      {
         name: 'events_notified_pruned',
         on: ['room_nid', 'thread_id', 'ord'],
         where: 'notify_ord is not null and pruned_ts is not null',

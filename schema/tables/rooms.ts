@@ -73,6 +73,7 @@ export const memberships = table(
     indexes: [
       { name: 'memberships_by_room', on: ['room_nid', 'membership', 'user_nid'] },
       { name: 'memberships_local', on: ['room_nid', 'membership', 'user_nid'], where: 'local' },
+      { name: 'memberships_by_pos', on: ['user_nid', 'writer', 'pos'], where: 'local' },
     ],
   },
   {
@@ -112,7 +113,7 @@ export const room_summaries = table(
     bump_ord: int().default(0),
     bump_ts: int().default(0),
   },
-  { primary: ['room_nid'] },
+  { primary: ['room_nid'], indexes: [{ name: 'room_summaries_by_pos', on: ['writer', 'pos'] }] },
   {
     holds: 'names, topics and counts of rooms',
     purpose: 'room lists',
@@ -222,7 +223,7 @@ export const receipts = table(
 export const room_receipt_positions = table(
   'room_receipt_positions',
   { room_nid: int(), writer: int(), pos: int() },
-  { primary: ['room_nid', 'writer'] },
+  { primary: ['room_nid', 'writer'], indexes: [{ name: 'room_receipt_positions_by_pos', on: ['writer', 'pos'] }] },
   {
     holds: 'stream positions',
     purpose: 'sync',

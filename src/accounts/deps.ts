@@ -50,7 +50,7 @@ export interface Departure {
   /** Leaves every room and declines every invite; failures are its own to log and to try again. */
   leaveAllRooms(account: { readonly userId: UserId; readonly userNid: number }): Promise<void>
   /** Ends the account and begins the erasure of all that it left; when this returns nobody new sees any of it (T0). */
-  erase(requester: Requester): Promise<{ readonly receipt: string }>
+  erase(requester: Requester): Promise<{ readonly receipt: string | undefined }>
 }
 
 /** Counts failed proofs of identity; both throw `M_LIMIT_EXCEEDED` or nothing. */

@@ -7,6 +7,8 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
   /** whether somebody can answer questions */
   readonly isInteractive: boolean
+  /** ms since 1970 */
+  now(): number
   print(text: string): void
   complain(text: string): void
   /** Asks for a line; `isHidden` does not show what is typed. */

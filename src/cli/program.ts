@@ -3,14 +3,30 @@ import { MatrixError } from '../protocol/errors.ts'
 import { Cli, CliError } from './cli.ts'
 import type { CommandGroup, Terminal } from './cli.ts'
 import { configCommands } from './config-commands.ts'
+import { eraseCommand } from './erase-command.ts'
+import { erasureCommands } from './erasure-commands.ts'
 import { ConfigError } from './config/located.ts'
+import { keyCommands } from './key-commands.ts'
 import { migrateCommand } from './migrate-command.ts'
+import { privacyCommands } from './privacy-commands.ts'
 import { routesCommand } from './routes-command.ts'
 import { serveCommand } from './serve-command.ts'
+import { tokenCommands } from './token-commands.ts'
 import { userCommands } from './user-commands.ts'
 
 /** Every group of commands, in the order of the help text. */
-const groups: readonly CommandGroup[] = [serveCommand, configCommands, migrateCommand, userCommands, routesCommand]
+const groups: readonly CommandGroup[] = [
+  serveCommand,
+  configCommands,
+  migrateCommand,
+  userCommands,
+  tokenCommands,
+  keyCommands,
+  eraseCommand,
+  erasureCommands,
+  privacyCommands,
+  routesCommand,
+]
 
 /** Runs the command line; gives the exit code: 0 done, 1 refused or failed, 2 wrong usage. */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {

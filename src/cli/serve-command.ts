@@ -15,10 +15,11 @@ export const serveCommand: CommandGroup = (program, cli) => {
   program
     .command('serve', { isDefault: true })
     .description('runs the server in the foreground')
-    .action(() => serve(cli))
+    .option('--accept-journal-loss', 'start though lines of the journal of erasures are lost')
+    .action((options: { acceptJournalLoss?: boolean }) => serve(cli, options.acceptJournalLoss ?? false))
 }
 
-async function serve(cli: Cli): Promise<void> {
+async function serve(cli: Cli, acceptJournalLoss: boolean): Promise<void> {
   const { config, warnings } = cli.load()
   const sink = openSink(config, cli)
   const log = new ReloadableLog(createLog({ level: config.logging.level, sinks: [sink] }))
@@ -32,7 +33,7 @@ async function serve(cli: Cli): Promise<void> {
   }
   const listeners: Listener[] = []
   process.on('SIGHUP', () => reload(cli, listeners, log, sink))
-  const server = await startServer(config, { log, onFatal })
+  const server = await startServer(config, { log, onFatal }, { acceptJournalLoss })
   listeners.push(...server.listeners)
   for (const { url, config: listener } of listeners)
     log.info('listening', { url, resources: listener.resources.join(' ') })

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
+import { systemClock } from '../util/system-ports.ts'
 import type { Terminal } from './cli.ts'
 
 /** The process's own terminal. */
@@ -7,6 +8,7 @@ export function processTerminal(): Terminal {
   return {
     env: process.env,
     isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
+    now: () => systemClock.now(),
     print: (text) => void process.stdout.write(text),
     complain: (text) => void process.stderr.write(text),
     ask,

@@ -8,7 +8,7 @@ import { withServer } from './operator.ts'
 const users = '/_lethe/admin/v1/users'
 const pathOf = (name: string) => `${users}/${encodeURIComponent(name)}`
 
-/** `lethe user create|list|show|password|lock|suspend|admin`. */
+/** `lethe user create|list|show|password|deactivate|lock|suspend|admin`. */
 export const userCommands: CommandGroup = (program, cli) => {
   const user = program.command('user').description('accounts')
   user
@@ -44,6 +44,18 @@ export const userCommands: CommandGroup = (program, cli) => {
       const password = await readPassword(cli, options.passwordFile)
       await withServer(cli, (call) => call('PUT', `${pathOf(name)}/password`, { password }))
       cli.printData({ changed: true }, () => 'the password was changed')
+    })
+  user
+    .command('deactivate')
+    .description('ends an account for ever, without erasing what it wrote (for that: lethe erase)')
+    .argument('<name>')
+    .option('--reason <text>', 'why; it is recorded')
+    .option('--yes', 'do not ask')
+    .action(async (name: string, options: { reason?: string; yes?: boolean }) => {
+      await confirm(cli, `End the account ${name} for ever?`, options.yes ?? false)
+      const body = options.reason === undefined ? {} : { reason: options.reason }
+      await withServer(cli, (call) => call('POST', `${pathOf(name)}/deactivate`, body))
+      cli.printData({ deactivated: true }, () => `${name} is deactivated`)
     })
   flagCommand(user, cli, 'lock', 'locked', 'keeps somebody out for now')
   flagCommand(user, cli, 'suspend', 'suspended', 'lets somebody read but not write')
@@ -81,6 +93,13 @@ function line({ user_id, kind, admin, created_ts, deactivated_ts, locked, suspen
   const marks = { [kind]: kind !== 'user', admin, locked, suspended, deactivated: deactivated_ts !== null }
   const shown = Object.keys(marks).filter((mark) => marks[mark])
   return [user_id, `since ${new Date(created_ts).toISOString().slice(0, 10)}`, ...shown].join('  ')
+}
+
+/** Asks on a terminal before something that cannot be taken back; elsewhere `--yes` must say so. */
+async function confirm(cli: Cli, question: string, isSure: boolean): Promise<void> {
+  if (isSure) return
+  if (!cli.terminal.isInteractive) throw new CliError('there is no terminal to ask: use --yes')
+  if (!/^y(?:es)?$/i.test((await cli.terminal.ask(`${question} [y/N] `)).trim())) throw new CliError('nothing was done')
 }
 
 async function readPassword(cli: Cli, file: string | undefined): Promise<string> {

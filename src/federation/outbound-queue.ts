@@ -37,6 +37,7 @@ export class OutboundQueue {
   #running: Promise<void> | undefined
   #isWoken = false
   #isCatchingUp = false
+  #isLeased = false
   #most = wholeSize
   #refusals = 0
   #counter = 0
@@ -121,13 +122,17 @@ export class OutboundQueue {
     const isWaiting = this.#ephemeral.size > 0 || (await database.read((conn) => isAnythingWaiting(conn, this.#serverNid)))
     if (!isWaiting) {
       this.#isCatchingUp = false
+      await this.#release()
       return 'idle'
     }
     const ephemeral = [...this.#ephemeral.values()].map(({ type, content }): JsonObject => ({ content, edu_type: type }))
     this.#ephemeral.clear()
     const next = await this.#deps.builds.run(() => this.#next(ephemeral))
     if (next === 'elsewhere') return 'elsewhere'
-    if (next.transaction === undefined) return 'idle'
+    if (next.transaction === undefined) {
+      await this.#release()
+      return 'idle'
+    }
     if (next.transaction.size === 0) return 'sent'
     return this.#send(next.transaction, next.fence)
   }
@@ -135,10 +140,10 @@ export class OutboundQueue {
   async #next(ephemeral: readonly JsonObject[]): Promise<'elsewhere' | { transaction: Transaction | undefined; fence: number }> {
     const { database, clock, random, prepare, serverName, isShared } = this.#deps
     const newTxnId = random.token(12)
-    return database.write(async (tx) => {
+    const next = await database.write(async (tx) => {
       const nowTs = clock.now()
       const fence = isShared ? await leaseDestination(tx, this.#serverNid, nowTs, nowTs + leaseMs) : 0
-      if (fence === undefined) return 'elsewhere'
+      if (fence === undefined) return 'elsewhere' as const
       const transaction = await nextTransaction(tx, {
         serverNid: this.#serverNid,
         server: this.#server,
@@ -150,9 +155,17 @@ export class OutboundQueue {
         most: this.#most,
         ephemeral,
       })
-      if (transaction === undefined && isShared) await releaseDestination(tx, this.#serverNid)
       return { transaction, fence }
     })
+    this.#isLeased = isShared && next !== 'elsewhere'
+    return next
+  }
+
+  /** Lets another process send, as soon as there is nothing more to send from here. */
+  async #release(): Promise<void> {
+    if (!this.#isLeased) return
+    this.#isLeased = false
+    await this.#deps.database.write((tx) => releaseDestination(tx, this.#serverNid))
   }
 
   async #send(transaction: Transaction, fence: number): Promise<Outcome> {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { ServerName } from '../protocol/ids.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import type { Database, Tx } from '../store/database.ts'
@@ -61,6 +62,8 @@ export class Outbound {
 
   constructor(deps: OutboundDeps) {
     this.#deps = deps
+    // one for each request that is under way
+    setMaxListeners(0, this.#stopping.signal)
     this.#queueDeps = {
       ...deps,
       signal: this.#stopping.signal,
@@ -96,6 +99,7 @@ export class Outbound {
     for (const stop of this.#stopTimers.splice(0)) stop()
     await Promise.all([...this.#queues.values()].map((queue) => queue.stop()))
     await Promise.all(this.#background)
+    await this.#deps.destinations.settled()
     if (this.#deps.database.engine === 'postgres') await this.#deps.database.write(releaseAllDestinations)
   }
 

@@ -148,7 +148,9 @@ async function chooseInOrder(tx: Tx, serverNid: number, rooms: readonly store.Ro
   const events = await store.listEventsToSend(tx, serverNid, rooms.map(({ roomNid }) => roomNid), most)
   const marks = new Map(events.map(({ room_nid, event_nid }) => [room_nid, event_nid]))
   // When all of them are in, the marks move to the end, also of rooms that had nothing to send.
-  if (events.length < most) for (const room of rooms) marks.set(room.roomNid, room.endNid)
+  // An event that was committed between the two looks may be beyond what was the end.
+  const isAll = events.length < most
+  for (const { roomNid, endNid } of isAll ? rooms : []) marks.set(roomNid, Math.max(endNid, marks.get(roomNid) ?? 0))
   const sendable = events.filter((event) => !event.held && event.sender_server_nid !== serverNid)
   return { eventNids: sendable.map(({ event_nid }) => event_nid), rooms: [...marks] }
 }

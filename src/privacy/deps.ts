@@ -1,7 +1,6 @@
 import type { Sessions } from '../accounts/sessions.ts'
 import type { Destinations } from '../federation/destinations.ts'
 import type { BlobFiles } from '../media/blob-files.ts'
-import type { RoomId, UserId } from '../protocol/ids.ts'
 import type { RoomsDeps } from '../rooms/deps.ts'
 import type { Eraser } from './erasure/eraser.ts'
 import type { ErasureJournal } from './erasure-journal.ts'
@@ -11,13 +10,6 @@ export interface PrivacyDeps extends RoomsDeps {
   readonly sessions: Sessions
   readonly blobFiles: BlobFiles
   readonly destinations: Pick<Destinations, 'onContact'>
-  /** Leaves a room that this server is not in: declines its invite, or takes a knock back, over federation. */
-  readonly leaveRemote: (leaving: {
-    readonly userId: UserId
-    readonly userNid: number
-    readonly roomId: RoomId
-    readonly roomNid: number
-  }) => Promise<void>
   /** opened by `openErasureJournal` before the rest of the server is put together */
   readonly journal: ErasureJournal
   /** works through the jobs; started by `startPrivacy` */

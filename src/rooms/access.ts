@@ -11,8 +11,9 @@ import type { UserViewer } from './viewer.ts'
 export interface ReadableRoom {
   readonly room: Room
   readonly standing: UserStanding
-  /** The user left: the state that they see is the one of that moment, and this is the event's place. */
+  /** The user left: the state that they see is the one of that moment, and this is the event's place where it has one. */
   readonly leftAt: number | undefined
+  readonly hasLeft: boolean
 }
 
 const forbidden = () => new MatrixError('M_FORBIDDEN', 'You are not in this room')
@@ -31,10 +32,11 @@ export async function readableRoom(
   const room = await deps.roomCache.find(conn, roomId)
   if (room === undefined) throw forbidden()
   const standing = await UserStanding.of(deps, conn, room, viewer)
-  if (standing.membership === 'join') return { room, standing, leftAt: undefined }
+  if (standing.membership === 'join') return { room, standing, leftAt: undefined, hasLeft: false }
   const setting = historyVisibilityOf(await deps.roomCache.stateEvent(conn, room, 'm.room.history_visibility', ''))
-  if (setting === 'world_readable') return { room, standing, leftAt: undefined }
+  if (setting === 'world_readable') return { room, standing, leftAt: undefined, hasLeft: false }
   const isGone = standing.membership === 'leave' || standing.membership === 'ban'
-  if (isGone && standing.wasJoined && standing.row?.forgotten === false) return { room, standing, leftAt: standing.row.ord ?? undefined }
+  if (isGone && standing.wasJoined && standing.row?.forgotten === false)
+    return { room, standing, leftAt: standing.row.ord ?? undefined, hasLeft: true }
   throw forbidden()
 }

@@ -17,6 +17,7 @@ import type { Relation } from './content-facts.ts'
 import { mediaOf, movesRoomUp, notifiesByDefault, relationOf } from './content-facts.ts'
 import { applyCurrentState } from './current-state.ts'
 import type { RoomsDeps } from './deps.ts'
+import { storable } from './event-numbers.ts'
 import { applyForwardExtremities } from './extremities.ts'
 import type { Chain } from './layers.ts'
 import { putGroup } from './layers.ts'
@@ -104,8 +105,8 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
       type,
       state_key_nid: keyNid,
       sender_nid: senderNid,
-      origin_server_ts: event.originServerTs,
-      depth: storedDepth(event.depth),
+      origin_server_ts: storable(event.originServerTs),
+      depth: storable(event.depth),
       ord,
       writer: tx.writerNid,
       pos,
@@ -151,7 +152,15 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
   const extremities = await applyForwardExtremities(tx, room, judged, { eventNid, groupAfter, isShown })
   if (missing.length > 0) await insertBackwardExtremities(tx, room.nid, eventNid, missing)
   const cause = { eventNid, ord, pos, ts: event.originServerTs }
-  const current = await applyCurrentState(tx, deps, room, { extremities, event, eventNid, keyNid, before, after, cause })
+  const current = await applyCurrentState(tx, deps, room, {
+    extremities,
+    event,
+    eventNid,
+    keyNid,
+    before,
+    after,
+    cause,
+  })
   if (ord !== null && isLive && current.changes.currentGroup !== groupAfter)
     await putCurrentAfter(tx, eventNid, current.changes.currentGroup)
   let next: Room = {
@@ -166,7 +175,11 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
   if (isShown) {
     if (prunedTs === null) await keepFacts(tx, room, event, eventNid, senderNid, relation)
     if (ord !== null && isLive)
-      await touchSummary(tx, room.nid, { pos, ord, bumpTs: movesRoomUp(event) ? event.originServerTs : undefined })
+      await touchSummary(tx, room.nid, {
+        pos,
+        ord,
+        bumpTs: movesRoomUp(event) ? storable(event.originServerTs) : undefined,
+      })
   }
   if (!isLocal) next = await applyWaitingRedactions(tx, deps, next, event.eventId)
   if (type === 'm.room.redaction' && rejected === undefined)
@@ -193,11 +206,6 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
   return { room: next, event, eventNid }
 }
 
-/** Versions before 6 allow depths that no integer column holds. */
-function storedDepth(depth: number): number {
-  return Math.min(depth, Number.MAX_SAFE_INTEGER)
-}
-
 /** Everything that an erased person sent and that arrives afterwards is stored pruned (ERASURE.md, section 4). */
 async function pruneOnEntry(
   tx: Tx,
@@ -213,7 +221,8 @@ async function pruneOnEntry(
     return { event, prunedTs: null }
   }
   if (!isCoveredByErasure(mark, event.originServerTs, arrival)) return { event, prunedTs: null }
-  const becomesCurrent = arrival === 'live' && event.stateKey !== undefined && rejected === undefined && softFailed !== true
+  const becomesCurrent =
+    arrival === 'live' && event.stateKey !== undefined && rejected === undefined && softFailed !== true
   if (pruneRule(event, becomesCurrent).stored === 'keep') return { event, prunedTs: null }
   return { event: pruneEvent(event), prunedTs: now }
 }

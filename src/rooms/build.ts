@@ -56,7 +56,13 @@ export async function planEvent(
   const { version } = room
   const { type, stateKey, sender, redacts } = draft
   const content = redacts !== undefined && version.redactsInContent ? { ...draft.content, redacts } : draft.content
-  const { state, events: authEvents } = await currentAuthState(deps, conn, room, { version, type, stateKey, sender, content })
+  const { state, events: authEvents } = await currentAuthState(deps, conn, room, {
+    version,
+    type,
+    stateKey,
+    sender,
+    content,
+  })
   const previous = previousOf(room)
   const depth = previous.reduce((deepest, extremity) => Math.max(deepest, extremity.depth), 0) + 1
   const fields: Record<string, Json> = {

@@ -3,7 +3,6 @@ import type { RoomEvent } from '../protocol/event.ts'
 import type { EventId, UserId } from '../protocol/ids.ts'
 import type { Conn, Tx } from '../store/database.ts'
 import type { Layer } from './layers.ts'
-import { ReadCaches } from './read-caches.ts'
 
 /** Auth edges of a stored event, for state resolution. */
 export interface AuthNode {
@@ -19,15 +18,22 @@ export class Caches {
     maxSize: 24_000_000,
     sizeCalculation: ({ text }) => 600 + text.length,
   })
-  readonly layers = new LRUCache<number, Layer>({ maxSize: 2_000_000, sizeCalculation: ({ delta }) => 20 + delta.keys.length })
-  readonly maps = new LRUCache<number, ReadonlyMap<number, number>>({ maxSize: 400_000, sizeCalculation: ({ size }) => 10 + size })
+  readonly layers = new LRUCache<number, Layer>({
+    maxSize: 2_000_000,
+    sizeCalculation: ({ delta }) => 20 + delta.keys.length,
+  })
+  readonly maps = new LRUCache<number, ReadonlyMap<number, number>>({
+    maxSize: 400_000,
+    sizeCalculation: ({ size }) => 10 + size,
+  })
   readonly stateKeys = new LRUCache<string, number>({ max: 50_000 })
   readonly users = new LRUCache<UserId, number>({ max: 50_000 })
   readonly servers = new LRUCache<string, number>({ max: 20_000 })
   readonly auth = new LRUCache<number, AuthNode>({ max: 200_000 })
-  readonly resolutions = new LRUCache<string, ReadonlyMap<number, number>>({ maxSize: 400_000, sizeCalculation: ({ size }) => 10 + size })
-  /** What readers share. */
-  readonly reading = new ReadCaches()
+  readonly resolutions = new LRUCache<string, ReadonlyMap<number, number>>({
+    maxSize: 400_000,
+    sizeCalculation: ({ size }) => 10 + size,
+  })
   /** Ids of events that were dropped or judged, so that the same one is not judged again at once. */
   readonly refused = new LRUCache<EventId, string>({ max: 5_000 })
 }

@@ -5,7 +5,7 @@ import type { Tx } from '../store/database.ts'
 import { pruneEventRow } from '../store/events.ts'
 import type { RoomsDeps } from './deps.ts'
 import type { Chain } from './layers.ts'
-import { stateMapOf } from './layers.ts'
+import { eventAt, stateMapOf } from './layers.ts'
 import type { Cause } from './members.ts'
 import { applyMemberChanges, memberChanges } from './members.ts'
 import { isCoveredByErasure, pruneRule } from './prune-rule.ts'
@@ -53,11 +53,24 @@ export async function applyCurrentState(
   const group = chain[0]?.groupNid ?? 0
   if (group === room.currentGroup) return same
   const isStep = isOnly && moved.keyNid !== null && (moved.before[0]?.groupNid ?? 0) === room.currentGroup
-  const changed = isStep
-    ? new Map([[moved.keyNid as number, moved.eventNid]])
-    : await differencesOf(tx, deps, room.currentGroup, group)
-  const changes = await describeChanges(deps, tx, room, changed, new Map([[moved.eventNid, moved.event]]))
+  const changes = isStep
+    ? [await stepOf(tx, deps, room, moved)]
+    : await describeChanges(
+        deps,
+        tx,
+        room,
+        await differencesOf(tx, deps, room.currentGroup, group),
+        new Map([[moved.eventNid, moved.event]]),
+      )
   return replaceCurrentState(tx, deps, room, chain, changes, moved.cause)
+}
+
+/** The one change that a state event on top of the current state makes. */
+async function stepOf(tx: Tx, deps: Deps, room: Room, { event, eventNid, keyNid }: Moved): Promise<StateChange> {
+  const { type, stateKey = '' } = event
+  const beforeNid = eventAt(room.chain, keyNid as number)
+  const before = beforeNid === undefined ? undefined : await deps.roomCache.stateEvent(tx, room, type, stateKey)
+  return { keyNid: keyNid as number, type, stateKey, before, beforeNid, after: event, afterNid: eventNid }
 }
 
 function pick({ currentGroup, chain, memo, hosts }: Room): CurrentState {

@@ -1,5 +1,5 @@
 import type { RoomEvent } from '../protocol/event.ts'
-import type { EventId, RoomId } from '../protocol/ids.ts'
+import type { EventId } from '../protocol/ids.ts'
 import { eventFromStored } from '../protocol/parse-event.ts'
 import type { Conn } from '../store/database.ts'
 import type { EventRow } from '../store/events.ts'
@@ -13,7 +13,7 @@ export type RoomKey = Pick<Room, 'id' | 'version'>
 
 /** A stored row as an event. */
 export function eventOfRow(room: RoomKey, row: Pick<EventRow, 'event_id' | 'json'>): RoomEvent {
-  return eventFromStored(room.version, row.event_id as EventId, room.id as RoomId, row.json)
+  return eventFromStored(room.version, row.event_id as EventId, room.id, row.json)
 }
 
 /** Events of one room by row id; those that are not stored are missing. Kept in memory, so only for the engine's own use. */

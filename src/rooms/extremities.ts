@@ -36,7 +36,9 @@ export async function applyForwardExtremities(
   const isExtremity = new Set(room.extremities.map(({ eventId }) => eventId))
   // ours names the newest of all extremities, and ends the others
   const named =
-    isLocal || endsAll === true ? isExtremity : await namedExtremities(tx, room, event.prevEventIds, previous, isExtremity)
+    isLocal || endsAll === true
+      ? isExtremity
+      : await namedExtremities(tx, room, event.prevEventIds, previous, isExtremity)
   const removed = room.extremities.filter(({ eventId }) => named.has(eventId))
   const kept = room.extremities.filter(({ eventId }) => !named.has(eventId))
   await putForwardExtremities(tx, {
@@ -68,7 +70,8 @@ async function namedExtremities(
       seen.add(eventId)
       const row = known.get(eventId)
       if (isExtremity.has(eventId)) named.add(eventId)
-      else if (row !== undefined && (row.softFailed || row.rejected !== null) && row.roomNid === room.nid) hidden.push(row.eventNid)
+      else if (row !== undefined && (row.softFailed || row.rejected !== null) && row.roomNid === room.nid)
+        hidden.push(row.eventNid)
     }
     const rows = await listEvents(tx, hidden)
     wanted = rows.flatMap((row) => eventOfRow(room, row).prevEventIds)

@@ -80,16 +80,34 @@ export async function checkFetched(
   room: Pick<Room, 'id' | 'version'>,
   pdus: readonly Json[],
 ): Promise<RoomEvent[]> {
+  return checkShaped(deps, shapedEvents(room, pdus))
+}
+
+/** Check 1 of PDUs that were fetched, each event once; those that are none are left out. */
+export function shapedEvents(room: Pick<Room, 'id' | 'version'>, pdus: readonly Json[]): RoomEvent[] {
   const events = new Map<EventId, RoomEvent>()
   for (const pdu of pdus) {
     const event = checkShape(room.version, room.id, pdu)
     if (typeof event !== 'string') events.set(event.eventId, event)
   }
-  const { passed } = await checkSignatures(deps, [...events.values()])
+  return [...events.values()]
+}
+
+/** Checks 2 and 3 of events that were fetched. */
+export async function checkShaped(
+  deps: Pick<RoomsDeps, 'keyRing'>,
+  events: readonly RoomEvent[],
+): Promise<RoomEvent[]> {
+  const { passed } = await checkSignatures(deps, [...new Map(events.map((event) => [event.eventId, event])).values()])
   return passed.map(redactUnlessHashed)
 }
 
-async function attempt<T>(deps: Pick<RoomsDeps, 'log'>, what: string, room: Room, fn: () => Promise<T>): Promise<T | undefined> {
+async function attempt<T>(
+  deps: Pick<RoomsDeps, 'log'>,
+  what: string,
+  room: Room,
+  fn: () => Promise<T>,
+): Promise<T | undefined> {
   try {
     return await fn()
   } catch (error) {
@@ -156,16 +174,20 @@ async function fetchStates(
 }
 
 /** The state before an event as another server has it, its events stored as outliers. Throws what the request throws, and where the state has no create event. */
-export async function fetchState(deps: FetchDeps, room: Room, origin: ServerName, eventId: EventId): Promise<GivenState> {
+export async function fetchState(
+  deps: FetchDeps,
+  room: Room,
+  origin: ServerName,
+  eventId: EventId,
+): Promise<GivenState> {
   const answer = await deps.federation.getState(origin, room.id, eventId)
-  const events = await checkFetched(deps, room, [...answer.authChain, ...answer.pdus])
-  await storeOutliers(deps, room, events)
-  const inState = new Set(answer.pdus.map((pdu) => checkShape(room.version, room.id, pdu)).map((event) => idOf(event)))
-  return stateOfIds(deps, room, [...inState].filter((id) => id !== undefined))
-}
-
-function idOf(event: RoomEvent | string): EventId | undefined {
-  return typeof event === 'string' ? undefined : event.eventId
+  const stateEvents = shapedEvents(room, answer.pdus)
+  await storeOutliers(deps, room, await checkShaped(deps, [...shapedEvents(room, answer.authChain), ...stateEvents]))
+  return stateOfIds(
+    deps,
+    room,
+    stateEvents.map((event) => event.eventId),
+  )
 }
 
 /** The state made of stored events; rejected ones stay out. Throws where there is no create event among them. */
@@ -173,7 +195,8 @@ export async function stateOfIds(deps: FetchDeps, room: Room, eventIds: readonly
   return deps.database.read(async (conn) => {
     const state = new Map<number, number>()
     for (const row of (await listKnownEvents(conn, eventIds)).values())
-      if (row.stateKeyNid !== null && row.rejected === null && row.roomNid === room.nid) state.set(row.stateKeyNid, row.eventNid)
+      if (row.stateKeyNid !== null && row.rejected === null && row.roomNid === room.nid)
+        state.set(row.stateKeyNid, row.eventNid)
     const createKey = await deps.roomCache.stateKeyNid(conn, { type: 'm.room.create', stateKey: '' })
     if (createKey === undefined || !state.has(createKey)) throw new Error('a state without a create event')
     return state
@@ -191,7 +214,9 @@ export async function fetchAuthEvents(
   for (const event of events) {
     if ((await missingOf(deps, room, [event])).auth.size === 0) continue
     if (!allowance.spend()) return
-    const chain = await attempt(deps, 'event_auth', room, () => deps.federation.getEventAuth(origin, room.id, event.eventId))
+    const chain = await attempt(deps, 'event_auth', room, () =>
+      deps.federation.getEventAuth(origin, room.id, event.eventId),
+    )
     if (chain !== undefined) await storeOutliers(deps, room, await checkFetched(deps, room, chain))
     const singles: Json[] = []
     for (const id of (await missingOf(deps, room, [event])).auth) {

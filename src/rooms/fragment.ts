@@ -8,14 +8,14 @@ import { eventOfRow } from './events.ts'
 import type { ReadOptions } from './read-options.ts'
 import type { Room } from './room.ts'
 
-/** Serialised events without their end, shared by all readers; the key names the form and the moment of pruning. */
+/** Serialised events without their end, shared by all readers; the key names the event (by its id: it is one in all databases), the form and the moment of pruning. */
 const fragments = new LRUCache<string, string>({ maxSize: 32_000_000, sizeCalculation: (text) => text.length + 100 })
 
 /** An event without its closing brace, so that `unsigned` can follow. */
 export function fragment(room: Room, row: EventRow, form: EventForm, options: ReadOptions): string {
   const withRoom = options.roomId !== false
   const isPdu = options.format === 'federation'
-  const key = `${row.event_nid} ${row.redacted_by ?? ''} ${row.pruned_ts ?? ''} ${form.name} ${withRoom ? 1 : 0}${isPdu ? 1 : 0}`
+  const key = `${row.event_id} ${row.redacted_by ?? ''} ${row.pruned_ts ?? ''} ${form.name} ${withRoom ? 1 : 0}${isPdu ? 1 : 0}`
   const known = fragments.get(key)
   if (known !== undefined) return known
   const { event, content } = inForm(eventOfRow(room, row), form)

@@ -1,6 +1,6 @@
 import { MatrixError } from '../protocol/errors.ts'
 import type { RoomEvent } from '../protocol/event.ts'
-import type { EventId, RoomId, ServerName } from '../protocol/ids.ts'
+import type { RoomId, ServerName } from '../protocol/ids.ts'
 import type { Json } from '../protocol/json-types.ts'
 import type { RoomVersion } from '../protocol/room-version.ts'
 import { listKnownEvents } from '../store/events.ts'
@@ -10,10 +10,9 @@ import { withRetries } from '../store/retries.ts'
 import type { AppendDeps } from './append.ts'
 import { append } from './append.ts'
 import { authStateAt } from './auth-state.ts'
-import { checkShape } from './checks/shape.ts'
 import { checkStateBefore } from './checks/state-before.ts'
 import type { FetchDeps } from './fetch.ts'
-import { checkFetched, stateOfIds } from './fetch.ts'
+import { checkShaped, shapedEvents, stateOfIds } from './fetch.ts'
 import type { GivenState } from './live.ts'
 import { insertEmptyRoom } from './new-room.ts'
 import { storeOutliers } from './outliers.ts'
@@ -40,14 +39,10 @@ const mostTries = 5
  */
 export async function installRemoteRoom(deps: AppendDeps & FetchDeps, remote: RemoteRoom): Promise<Room> {
   const room = await knownOrEmpty(deps, remote)
-  const events = await checkFetched(deps, room, [...remote.authChain, ...remote.stateEvents])
-  await storeOutliers(deps, room, events)
-  const stateIds = new Set<EventId>()
-  for (const pdu of remote.stateEvents) {
-    const event = checkShape(room.version, room.id, pdu)
-    if (typeof event !== 'string') stateIds.add(event.eventId)
-  }
-  const state = await stateOfIds(deps, room, [...stateIds]).catch(() => {
+  const stateEvents = shapedEvents(room, remote.stateEvents)
+  await storeOutliers(deps, room, await checkShaped(deps, [...shapedEvents(room, remote.authChain), ...stateEvents]))
+  const stateIds = stateEvents.map(({ eventId }) => eventId)
+  const state = await stateOfIds(deps, room, stateIds).catch(() => {
     throw bad('The state of the room that was answered has no create event')
   })
   return appendJoin(deps, remote, state)
@@ -85,14 +80,20 @@ function appendJoin(deps: AppendDeps & FetchDeps, { roomId, joinEvent }: RemoteR
     return deps.database.write(
       async (tx) => {
         const room = await deps.roomCache.forWrite(tx, roomId)
-        const known = await listKnownEvents(tx, [joinEvent.eventId, ...joinEvent.authEventIds, ...joinEvent.prevEventIds])
+        const known = await listKnownEvents(tx, [
+          joinEvent.eventId,
+          ...joinEvent.authEventIds,
+          ...joinEvent.prevEventIds,
+        ])
         const self = known.get(joinEvent.eventId)
         if (self !== undefined && !self.outlier) return room
         const before = await putGroupOfMap(deps, tx, room, state, [room.currentGroup].filter(Boolean))
         const refusal = checkStateBefore(joinEvent, await authStateAt(deps, tx, room, before, joinEvent))
-        if (refusal !== undefined) throw bad(`The state of the room that was answered does not allow the join: ${refusal}`)
+        if (refusal !== undefined)
+          throw bad(`The state of the room that was answered does not allow the join: ${refusal}`)
         const auth = joinEvent.authEventIds.map((id) => known.get(id))
-        if (auth.some((row) => row === undefined || row.rejected !== null)) throw bad('The auth chain that was answered is not complete')
+        if (auth.some((row) => row === undefined || row.rejected !== null))
+          throw bad('The auth chain that was answered is not complete')
         const appended = await append(tx, deps, room, {
           event: joinEvent,
           isLocal: false,

@@ -27,7 +27,7 @@ const hashModulus = 1n << 64n
 /** The layers of a group; none for group 0, the empty state. */
 export async function loadChain(caches: Caches, conn: Conn, groupNid: number): Promise<Chain> {
   const chain: Layer[] = []
-  for (let nid: number | null = groupNid === 0 ? null : groupNid; nid !== null; ) {
+  for (let nid: number | null = groupNid === 0 ? null : groupNid; nid !== null;) {
     const layer: Layer = caches.layers.get(nid) ?? (await loadLayer(caches, conn, nid))
     chain.push(layer)
     nid = layer.parent
@@ -137,7 +137,10 @@ async function findOrInsert(
 }
 
 /** Where a changed state is stored: the smallest class whose delta does not get too long. */
-export function placeLayer(base: Chain, changes: ReadonlyMap<number, number>): { parent: Chain; layer: number; delta: StateDelta } {
+export function placeLayer(
+  base: Chain,
+  changes: ReadonlyMap<number, number>,
+): { parent: Chain; layer: number; delta: StateDelta } {
   const size = base.reduce((sum, { delta }) => sum + delta.keys.length, changes.size)
   for (let layer = 3; layer > 0; layer--) {
     const skipped = base.findIndex((candidate) => candidate.layer < layer)

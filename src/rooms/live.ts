@@ -115,7 +115,13 @@ async function placeCreate(
 }
 
 /** What was stored before as an outlier stays as it is, because it may have been pruned since. */
-async function storedForm(tx: Tx, deps: AppendDeps, room: Room, { eventNid }: KnownEvent, event: RoomEvent): Promise<RoomEvent> {
+async function storedForm(
+  tx: Tx,
+  deps: AppendDeps,
+  room: Room,
+  { eventNid }: KnownEvent,
+  event: RoomEvent,
+): Promise<RoomEvent> {
   return (await loadEvents(deps, tx, room, [eventNid])).get(eventNid) ?? event
 }
 
@@ -174,10 +180,18 @@ async function stateBefore(
 ): Promise<Chain> {
   const groups = [...previous.values()].map(({ stateAfter }) => stateAfter ?? 0).filter((group) => group !== 0)
   if (given !== undefined) {
-    const chain = await putGroupOfMap(deps, tx, room, given, groups.length > 0 ? groups : [room.currentGroup].filter(Boolean))
+    const chain = await putGroupOfMap(
+      deps,
+      tx,
+      room,
+      given,
+      groups.length > 0 ? groups : [room.currentGroup].filter(Boolean),
+    )
     const group = chain[0]?.groupNid
     if (groups.length === 0 || group === undefined) return chain
     groups.push(group)
   }
-  return putResolvedGroup(deps, tx, room, groups)
+  // usual: one branch, whose layers are at hand
+  const isCurrent = groups.length > 0 && groups.every((group) => group === room.currentGroup)
+  return isCurrent ? room.chain : putResolvedGroup(deps, tx, room, groups)
 }

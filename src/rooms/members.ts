@@ -94,7 +94,9 @@ async function internUsers(tx: Tx, deps: Deps, userIds: readonly UserId[]): Prom
 
 async function ordsOf(tx: Tx, changes: readonly MemberChange[], cause: Cause): Promise<Map<number, number | null>> {
   const ords = new Map<number, number | null>([[cause.eventNid, cause.ord]])
-  const others = changes.map(({ change }) => change.afterNid).filter((nid) => nid !== undefined && nid !== cause.eventNid)
+  const others = changes
+    .map(({ change }) => change.afterNid)
+    .filter((nid) => nid !== undefined && nid !== cause.eventNid)
   // of a room that is being joined all of them are outliers, and there are many
   if (others.length > 0 && others.length < 500)
     for (const row of await listEvents(tx, others as number[])) ords.set(row.event_nid, row.ord)

@@ -24,7 +24,12 @@ async function load(conn: Conn, room: Room, eventIds: readonly EventId[]): Promi
 export async function missingEventsFor(
   conn: Conn,
   room: Room,
-  asked: { readonly earliest: readonly EventId[]; readonly latest: readonly EventId[]; readonly limit: number; readonly minDepth: number },
+  asked: {
+    readonly earliest: readonly EventId[]
+    readonly latest: readonly EventId[]
+    readonly limit: number
+    readonly minDepth: number
+  },
 ): Promise<number[]> {
   const seen = new Set<EventId>([...asked.earliest, ...asked.latest])
   const found: number[] = []
@@ -43,19 +48,26 @@ export async function missingEventsFor(
  * Row ids of these events and of those before them, at most `limit`, newest first: what `/backfill` serves. Who may see
  * them is asked elsewhere.
  */
-export async function backfillPage(conn: Conn, room: Room, eventIds: readonly EventId[], limit: number): Promise<number[]> {
+export async function backfillPage(
+  conn: Conn,
+  room: Room,
+  eventIds: readonly EventId[],
+  limit: number,
+): Promise<number[]> {
   const found: number[] = []
   const waiting = new Map<EventId, Walked>()
   const seen = new Set<EventId>()
   const admit = async (ids: readonly EventId[]) => {
     const fresh = ids.filter((id) => !seen.has(id))
     for (const id of fresh) seen.add(id)
-    if (fresh.length > 0) for (const walked of await load(conn, room, fresh)) waiting.set(walked.row.event_id as EventId, walked)
+    if (fresh.length > 0)
+      for (const walked of await load(conn, room, fresh)) waiting.set(walked.row.event_id as EventId, walked)
   }
   await admit(eventIds)
   while (waiting.size > 0 && found.length < limit) {
     let deepest: Walked | undefined
-    for (const walked of waiting.values()) if (deepest === undefined || isNewer(walked.row, deepest.row)) deepest = walked
+    for (const walked of waiting.values())
+      if (deepest === undefined || isNewer(walked.row, deepest.row)) deepest = walked
     if (deepest === undefined) break
     waiting.delete(deepest.row.event_id as EventId)
     found.push(deepest.row.event_nid)

@@ -1,6 +1,6 @@
 import type { CheckedEvent } from '../protocol/auth/selection.ts'
 import type { RoomEvent } from '../protocol/event.ts'
-import type { EventId, UserId } from '../protocol/ids.ts'
+import type { EventId } from '../protocol/ids.ts'
 import { pruneEvent } from '../protocol/redact.ts'
 import type { Tx } from '../store/database.ts'
 import { insertEventMedia } from '../store/event-media.ts'
@@ -13,6 +13,7 @@ import { putUsers } from '../store/users.ts'
 import { checkAuthEvents, createIdOf } from './checks/auth-events.ts'
 import { mediaOf } from './content-facts.ts'
 import type { RoomsDeps } from './deps.ts'
+import { storable } from './event-numbers.ts'
 import { loadEvents } from './events.ts'
 import { isCoveredByErasure, pruneRule } from './prune-rule.ts'
 import { applyWaitingRedactions } from './redaction-application.ts'
@@ -34,8 +35,8 @@ interface Plan {
   readonly rejected: string | undefined
 }
 
-// 500 rows go in by one statement each way; more would hold the event loop
-const chunkSize = 500
+// one statement for all rows; more of them would hold the event loop
+const chunkSize = 250
 
 /**
  * Judges and stores state events outside the room's graph: those that others name for authorization, or that make up a
@@ -52,7 +53,8 @@ export async function storeOutliers(
     events.filter(({ stateKey }) => stateKey !== undefined),
     namedForAuth,
   )
-  for (const { eventId } of events) verdicts.set(eventId, { eventId, verdict: 'refused', error: 'its auth chain is not complete' })
+  for (const { eventId } of events)
+    verdicts.set(eventId, { eventId, verdict: 'refused', error: 'its auth chain is not complete' })
   for (let start = 0; start < ordered.length; start += chunkSize) {
     const chunk = ordered.slice(start, start + chunkSize)
     const done = await deps.database.write((tx) => storeChunk(tx, deps, room, chunk))
@@ -73,7 +75,9 @@ async function storeChunk(
   room: Pick<Room, 'nid' | 'id' | 'version'>,
   chunk: readonly RoomEvent[],
 ): Promise<ReceivedVerdict[]> {
-  const known = await listKnownEvents(tx, [...new Set([...chunk.map(({ eventId }) => eventId), ...chunk.flatMap(namedForAuth)])])
+  const known = await listKnownEvents(tx, [
+    ...new Set([...chunk.map(({ eventId }) => eventId), ...chunk.flatMap(namedForAuth)]),
+  ])
   const judged = await loadJudged(tx, deps, room, chunk, known)
   const verdicts: ReceivedVerdict[] = []
   const plans: Plan[] = []
@@ -102,7 +106,9 @@ async function storeChunk(
     const rejected = checkAuthEvents(event, authEvents as CheckedEvent[], create)
     accepted.set(eventId, { event, rejected: rejected !== undefined })
     plans.push({ event, authNids: event.authEventIds.map((id) => judged.get(id)?.nid ?? id), rejected })
-    verdicts.push(rejected === undefined ? { eventId, verdict: 'accepted' } : { eventId, verdict: 'rejected', error: rejected })
+    verdicts.push(
+      rejected === undefined ? { eventId, verdict: 'accepted' } : { eventId, verdict: 'rejected', error: rejected },
+    )
   }
   await insertPlans(tx, deps, room, plans)
   return verdicts
@@ -142,14 +148,17 @@ async function insertPlans(
     plans.map(({ event }) => event.sender),
   )
   const keys = new Map(
-    (await putStateKeys(tx, distinctPlaces(plans))).map(({ type, stateKey, nid }) => [stateKeyText(type, stateKey), nid]),
+    (await putStateKeys(tx, distinctPlaces(plans))).map(({ type, stateKey, nid }) => [
+      stateKeyText(type, stateKey),
+      nid,
+    ]),
   )
   const nids = await reserveEventNids(tx, plans.length)
   const nidOf = new Map(plans.map(({ event }, i) => [event.eventId, nids[i] as number]))
   const pos = tx.nextPosition()
   const now = deps.clock.now()
-  const rows = plans.map(({ event, authNids, rejected }, i): Omit<EventRow, 'redacted_by'> => {
-    const senderNid = users.get(event.sender as UserId) as number
+  const rows = plans.map(({ event, authNids, rejected }, i): Omit<EventRow, 'redacted_by' | 'current_after'> => {
+    const senderNid = users.get(event.sender) as number
     const mark = deps.erased.of(senderNid)
     const isPruned = isCoveredByErasure(mark, event.originServerTs, 'old') && pruneRule(event, true).stored === 'prune'
     return {
@@ -159,8 +168,8 @@ async function insertPlans(
       type: event.type,
       state_key_nid: keys.get(stateKeyText(event.type, event.stateKey ?? '')) ?? null,
       sender_nid: senderNid,
-      origin_server_ts: event.originServerTs,
-      depth: Math.min(event.depth, Number.MAX_SAFE_INTEGER),
+      origin_server_ts: storable(event.originServerTs),
+      depth: storable(event.depth),
       ord: null,
       writer: tx.writerNid,
       pos,
@@ -181,6 +190,10 @@ async function insertPlans(
     }
   })
   await insertEvents(tx, rows)
+  tx.onCommit(() => {
+    for (const [i, { event }] of plans.entries())
+      if (rows[i]?.pruned_ts === null) deps.roomCache.caches.events.set(nids[i] as number, event)
+  })
   for (const [i, { event }] of plans.entries())
     if (rows[i]?.pruned_ts === null && event.text.includes('mxc:')) {
       const media = mediaOf(event.content)

@@ -61,13 +61,18 @@ export function pruneRule(event: Prunable, isCurrent: boolean): PruneRule {
   if (alwaysKept.has(type)) return keepWhole
   if (keptWhileCurrent.has(type))
     return isCurrent ? { stored: 'keep', strip: type === 'm.room.third_party_invite' ? ['display_name'] : [] } : prune
-  if (type === 'm.room.member' && isMemberKept(event)) return { stored: 'keep', strip: ['displayname', 'avatar_url', 'reason'] }
+  if (type === 'm.room.member' && isMemberKept(event))
+    return { stored: 'keep', strip: ['displayname', 'avatar_url', 'reason'] }
   return prune
 }
 
 /** Redaction would take what the authorization rules ask for. */
 function isMemberKept({ content, version }: Prunable): boolean {
-  if (version.restrictedJoins && !version.redactionKeepsAuthoriser && Object.hasOwn(content, 'join_authorised_via_users_server'))
+  if (
+    version.restrictedJoins &&
+    !version.redactionKeepsAuthoriser &&
+    Object.hasOwn(content, 'join_authorised_via_users_server')
+  )
     return true
   return !version.redactionV11 && Object.hasOwn(content, 'third_party_invite')
 }
@@ -83,6 +88,17 @@ export function isCoveredByErasure(mark: ErasureMark | undefined, originServerTs
 }
 
 /** Whether an event that arrives live shows that an erased person of another server is active again. */
-export function showsReturn(mark: ErasureMark | undefined, originServerTs: number, isLocal: boolean, arrival: Arrival): boolean {
-  return mark !== undefined && mark.returnedTs === undefined && !isLocal && arrival === 'live' && originServerTs > mark.erasedTs
+export function showsReturn(
+  mark: ErasureMark | undefined,
+  originServerTs: number,
+  isLocal: boolean,
+  arrival: Arrival,
+): boolean {
+  return (
+    mark !== undefined &&
+    mark.returnedTs === undefined &&
+    !isLocal &&
+    arrival === 'live' &&
+    originServerTs > mark.erasedTs
+  )
 }

@@ -11,19 +11,12 @@ import type { EventForm } from './event-form.ts'
 import { eventOfRow } from './events.ts'
 import { fragment } from './fragment.ts'
 import { eventAt, loadChain } from './layers.ts'
-import type { ReadDeps, ReadOptions } from './read-options.ts'
+import type { ReadDeps, ReadOptions, RenderedEvent } from './read-options.ts'
 import type { Room } from './room.ts'
 import { UserStanding } from './standing.ts'
 import type { UserViewer } from './viewer.ts'
 
-/** An event as its reader sees it. */
-export interface RenderedEvent {
-  readonly row: EventRow
-  /** Serialised JSON. */
-  readonly text: string
-  /** Its content is gone for this reader, by redaction or erasure. */
-  readonly isPruned: boolean
-}
+export type { RenderedEvent } from './read-options.ts'
 
 /**
  * Events of one room for one local user, in the order of `rows`; what the user may not see is left out (client-server
@@ -55,7 +48,7 @@ export async function readState(
 ): Promise<RenderedEvent[]> {
   if (eventNids.length === 0) return []
   const rows = await listEvents(conn, eventNids)
-  return readEvents(deps, conn, viewer, room, rows, { ...options, withoutVisibility: true, withoutBundles: true })
+  return readEvents(deps, conn, viewer, room, rows, { ...options, withoutVisibility: true, withoutBundles: true, withoutHistory: true })
 }
 
 async function render(
@@ -73,8 +66,8 @@ async function render(
   const transactions =
     viewer.deviceId === undefined ? undefined : await listOwnTransactions(conn, nids, viewer.userNid, viewer.deviceId)
   const because = await redactionsOf(deps, conn, room, rows, standing, options)
-  const bundles = options.withoutBundles === true ? undefined : await listBundles(deps, conn, viewer, room, rows, standing)
-  const previous = await previousOf(deps, conn, room, rows, standing)
+  const bundles = options.withoutBundles === true ? undefined : await bundlesOf(deps, conn, viewer, room, rows, forms, standing, options)
+  const previous = options.withoutHistory === true ? undefined : await previousOf(deps, conn, room, rows, standing)
   const now = deps.clock.now()
   const made: RenderedEvent[] = []
   for (const row of rows) {
@@ -82,8 +75,8 @@ async function render(
     let unsigned = `"age":${Math.max(0, now - row.origin_server_ts)}`
     const transaction = transactions?.get(row.event_nid)
     if (transaction !== undefined) unsigned += `,"transaction_id":${JSON.stringify(transaction)}`
-    if (row.state_after !== null) unsigned += `,"membership":${JSON.stringify(await standing.membershipAfter(row))}`
-    unsigned += previous.get(row.event_nid) ?? ''
+    if (row.state_after !== null && options.withoutHistory !== true) unsigned += `,"membership":${JSON.stringify(await standing.membershipAfter(row))}`
+    unsigned += previous?.get(row.event_nid) ?? ''
     if (row.redacted_by !== null) unsigned += because.get(row.redacted_by) ?? ''
     else if (form.isErased && row.type !== 'm.room.redaction') unsigned += erasedBecause(deps, room, row)
     if (!form.isPruned) unsigned += bundles?.get(row.event_id) ?? ''
@@ -95,6 +88,24 @@ async function render(
     })
   }
   return made
+}
+
+/** What is bundled with the events that are whole for the reader. */
+async function bundlesOf(
+  deps: ReadDeps,
+  conn: Conn,
+  viewer: UserViewer,
+  room: Room,
+  rows: readonly EventRow[],
+  forms: ReadonlyMap<number, EventForm>,
+  standing: UserStanding,
+  options: ReadOptions,
+): Promise<Map<string, string>> {
+  const parents = rows.filter((row) => row.state_key_nid === null && row.redacted_by === null && forms.get(row.event_nid)?.isPruned !== true)
+  const inner: ReadOptions = { ...options, standing, eventFields: undefined, onlyEdits: true, withoutVisibility: false }
+  return listBundles(conn, viewer, parents, options, (children, isWhole) =>
+    readEvents(deps, conn, viewer, room, children, { ...inner, withoutBundles: !isWhole }),
+  )
 }
 
 /** Makes a pruned event read as deleted and not as blank. Never federated. */
@@ -125,10 +136,14 @@ async function redactionsOf(
   const made = new Map<number, string>()
   for (const row of await listEvents(conn, nids)) {
     const form = await formOf(deps, conn, room, row, () => standing.isHolder(row))
-    made.set(row.event_nid, `,"redacted_because":${fragment(room, row, form, { ...options, roomId: true })}}`)
+    // the reason that somebody gave after the reader had left is not for the reader
+    const shown = (await standing.maySee(row)) || row.ord === null ? form : withoutReason
+    made.set(row.event_nid, `,"redacted_because":${fragment(room, row, shown, { ...options, roomId: true })}}`)
   }
   return made
 }
+
+const withoutReason: EventForm = { name: 'reason', isPruned: false, isErased: false, strip: ['reason'] }
 
 /** `prev_content`, `prev_sender` and `replaces_state` of state events. */
 async function previousOf(
@@ -145,16 +160,25 @@ async function previousOf(
     if (before !== undefined && before !== row.event_nid) wanted.set(row.event_nid, before)
   }
   if (wanted.size === 0) return new Map()
-  const texts = new Map<number, string>()
+  const texts = new Map<number, { id: string; content: string; mayBeSeen: boolean }>()
   for (const row of await listEvents(conn, [...new Set(wanted.values())])) {
     const form = await formOf(deps, conn, room, row, () => standing.isHolder(row))
     const { event, content } = inForm(eventOfRow(room, row), form)
-    texts.set(
-      row.event_nid,
-      `,"prev_content":${JSON.stringify(content)},"prev_sender":${JSON.stringify(event.sender)},"replaces_state":${JSON.stringify(event.eventId)}`,
-    )
+    texts.set(row.event_nid, {
+      id: `,"replaces_state":${JSON.stringify(event.eventId)}`,
+      content: `,"prev_content":${JSON.stringify(content)},"prev_sender":${JSON.stringify(event.sender)}`,
+      mayBeSeen: await standing.maySee(row),
+    })
   }
-  return new Map([...wanted].map(([nid, before]) => [nid, texts.get(before) ?? '']))
+  const made = new Map<number, string>()
+  for (const row of rows) {
+    const before = texts.get(wanted.get(row.event_nid) ?? 0)
+    if (before === undefined) continue
+    // who was in the room had the state before the event, seen or not
+    const mayBeSeen = before.mayBeSeen || (row.state_before !== null && (await standing.at(row.state_before)).membership === 'join')
+    made.set(row.event_nid, mayBeSeen ? before.id + before.content : before.id)
+  }
+  return made
 }
 
 function pick(text: string, fields: readonly (readonly string[])[]): string {

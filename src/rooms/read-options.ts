@@ -1,3 +1,4 @@
+import type { EventRow } from '../store/events.ts'
 import type { RoomsDeps } from './deps.ts'
 import type { UserStanding } from './standing.ts'
 
@@ -18,4 +19,19 @@ export interface ReadOptions {
   readonly withoutVisibility?: boolean
   /** Without edits, threads and references. */
   readonly withoutBundles?: boolean
+  /** Of the bundles only edits: inside bundles, where threads could name each other for ever. */
+  readonly onlyEdits?: boolean
+  /** Without what was there before a state event, and the reader's membership at each: nobody reads these of a whole state. */
+  readonly withoutHistory?: boolean
+  /** Row ids of users whom the reader ignores: nothing of theirs is bundled. */
+  readonly ignored?: ReadonlySet<number> | undefined
+}
+
+/** An event as its reader sees it. */
+export interface RenderedEvent {
+  readonly row: EventRow
+  /** Serialised JSON. */
+  readonly text: string
+  /** Its content is gone for this reader, by redaction or erasure. */
+  readonly isPruned: boolean
 }

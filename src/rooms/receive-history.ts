@@ -31,7 +31,8 @@ export async function receiveHistory(
   events: readonly RoomEvent[],
 ): Promise<Map<EventId, ReceivedVerdict>> {
   const verdicts = new Map<EventId, ReceivedVerdict>()
-  for (const { eventId } of events) verdicts.set(eventId, { eventId, verdict: 'refused', error: 'no stored event leads to it' })
+  for (const { eventId } of events)
+    verdicts.set(eventId, { eventId, verdict: 'refused', error: 'no stored event leads to it' })
   return deps.roomCache.gaps.run(roomId, async () => {
     const plan = await deps.database.read((conn) => planHistory(deps, conn, roomId, events))
     for (const verdict of plan.known) if (verdict.eventId !== undefined) verdicts.set(verdict.eventId, verdict)
@@ -64,13 +65,16 @@ interface HistoryPlan {
 async function planHistory(deps: Deps, conn: Conn, roomId: RoomId, events: readonly RoomEvent[]): Promise<HistoryPlan> {
   const room = await deps.roomCache.get(conn, roomId)
   const byId = new Map(events.map((event) => [event.eventId, event]))
-  const rows = await listKnownEvents(conn, [...new Set([...byId.keys(), ...events.flatMap(({ prevEventIds }) => prevEventIds)])])
+  const rows = await listKnownEvents(conn, [
+    ...new Set([...byId.keys(), ...events.flatMap(({ prevEventIds }) => prevEventIds)]),
+  ])
   const isStored = (eventId: EventId) => rows.get(eventId)?.outlier === false
   const known = [...byId.keys()].filter(isStored).map((eventId): ReceivedVerdict => ({ eventId, verdict: 'duplicate' }))
   const gaps = (await listBackwardExtremities(conn, room.nid)).filter(({ eventId }) => byId.has(eventId))
   const wanted = new Set(gaps.map(({ eventId }) => eventId))
   // a Set visits what is added during the loop
-  for (const eventId of wanted) for (const prev of byId.get(eventId)?.prevEventIds ?? []) if (byId.has(prev)) wanted.add(prev)
+  for (const eventId of wanted)
+    for (const prev of byId.get(eventId)?.prevEventIds ?? []) if (byId.has(prev)) wanted.add(prev)
   const ordered = inOrder(
     events.filter(({ eventId }) => wanted.has(eventId) && !isStored(eventId)),
     allEdges,
@@ -84,7 +88,12 @@ async function planHistory(deps: Deps, conn: Conn, roomId: RoomId, events: reado
 }
 
 /** Where events that come before `above` go: below all others, or into the gap that was left below it. */
-async function placeFor(conn: Conn, room: Room, above: number, count: number): Promise<{ firstOrd: number; free: number }> {
+async function placeFor(
+  conn: Conn,
+  room: Room,
+  above: number,
+  count: number,
+): Promise<{ firstOrd: number; free: number }> {
   const below = above === Infinity ? undefined : await findOrdBelow(conn, room.nid, above)
   if (below === undefined) return { firstOrd: Math.min(room.nextBackOrd, above - 1) - count + 1, free: count }
   const free = Math.min(count, above - below - 1)
@@ -103,7 +112,10 @@ async function statesAtEdges(
     try {
       given.set(eventId, await stateAtEdge(deps, room, origin, eventId, allowance))
     } catch (error) {
-      deps.log.debug('the state of history could not be had', { roomId: room.id, error: error instanceof Error ? error.name : '' })
+      deps.log.debug('the state of history could not be had', {
+        roomId: room.id,
+        error: error instanceof Error ? error.name : '',
+      })
     }
   }
   return given

@@ -1,16 +1,15 @@
 import type { RoomEvent } from '../protocol/event.ts'
+import { MatrixError } from '../protocol/errors.ts'
 import type { EventId, RoomId, ServerName } from '../protocol/ids.ts'
-import { isUniqueViolation } from '../store/errors.ts'
-import { Stale } from '../store/errors.ts'
+import { Stale, isUniqueViolation } from '../store/errors.ts'
 import { listKnownEvents } from '../store/events.ts'
 import { room as roomLock } from '../store/locks.ts'
 import { withRetries } from '../store/retries.ts'
-import { deleteStaged } from '../store/staged.ts'
 import type { AppendDeps } from './append.ts'
 import type { RoomsDeps } from './deps.ts'
 import type { FetchDeps } from './fetch.ts'
 import { fillGaps } from './fetch.ts'
-import type { Candidate, GivenState } from './live.ts'
+import type { Candidate } from './live.ts'
 import { judgeAndAppend } from './live.ts'
 import { resolveGroups } from './resolve.ts'
 import { allEdges, inOrder } from './topological.ts'
@@ -22,6 +21,12 @@ export type LiveDeps = AppendDeps & FetchDeps & Pick<RoomsDeps, 'log'>
 const chunkSize = 12
 const mostTries = 5
 
+/** What a door asks for. */
+export interface LiveOptions {
+  /** The other servers of the room get these events from us: they came by a handshake. */
+  readonly isForwarded?: boolean
+}
+
 /**
  * Judges and stores events of a room in its timeline, with those that are fetched because they are missing. They have
  * passed signatures and content hash. Gives a verdict for each of `events`.
@@ -31,22 +36,28 @@ export async function receiveLive(
   roomId: RoomId,
   origin: ServerName,
   events: readonly RoomEvent[],
-  options: { readonly isStaged: boolean; readonly isForwarded?: boolean },
+  options: LiveOptions = {},
 ): Promise<Map<EventId, ReceivedVerdict>> {
   const verdicts = new Map<EventId, ReceivedVerdict>()
   const fresh = await withoutKnown(deps, events, verdicts)
   const { fetched, given } = await fillGaps(deps, roomId, origin, fresh)
   const ordered = inOrder([...fetched, ...fresh], allEdges)
   await resolveAhead(deps, roomId, ordered)
-  for (let start = 0; start < ordered.length; start += chunkSize) {
-    const chunk = ordered.slice(start, start + chunkSize)
-    for (const verdict of await appendChunk(deps, roomId, chunk, given, options))
-      if (verdict.eventId !== undefined) verdicts.set(verdict.eventId, verdict)
-  }
-  if (options.isStaged) {
-    const left = events.map(({ eventId }) => eventId).filter((eventId) => !ordered.some((event) => event.eventId === eventId))
-    if (left.length > 0) await deps.database.write((tx) => deleteStaged(tx, roomId, left))
-  }
+  const forwarded = new Set(options.isForwarded === true ? fresh.map(({ eventId }) => eventId) : [])
+  const candidates = ordered.map((event): Candidate => ({
+    event,
+    arrival: 'live',
+    given: given.get(event.eventId),
+    isForwarded: forwarded.has(event.eventId),
+  }))
+  const chunks: Candidate[][] = []
+  for (let start = 0; start < candidates.length; start += chunkSize)
+    chunks.push(candidates.slice(start, start + chunkSize))
+  // all at once: they are written one after the other, and synced together
+  const written = await Promise.all(chunks.map((chunk) => appendChunk(deps, roomId, chunk)))
+  const isWhole = written.every((done) => done !== undefined)
+  for (const verdict of isWhole ? written.flat() : await appendEach(deps, roomId, candidates))
+    if (verdict?.eventId !== undefined) verdicts.set(verdict.eventId, verdict)
   for (const { eventId } of events)
     if (!verdicts.has(eventId)) verdicts.set(eventId, { eventId, verdict: 'refused', error: 'part of a cycle' })
   return verdicts
@@ -83,47 +94,43 @@ async function resolveAhead(deps: LiveDeps, roomId: RoomId, events: readonly Roo
     if (room === undefined) return
     for (const { prevEventIds } of forks) {
       const rows = [...(await listKnownEvents(conn, prevEventIds)).values()]
-      const groups = rows.filter((row) => row.roomNid === room.nid && row.stateAfter !== null).map((row) => row.stateAfter ?? 0)
-      if (groups.length === prevEventIds.length && new Set(groups).size > 1) await resolveGroups(deps, conn, room, groups)
+      const groups = rows
+        .filter((row) => row.roomNid === room.nid && row.stateAfter !== null)
+        .map((row) => row.stateAfter ?? 0)
+      if (groups.length === prevEventIds.length && new Set(groups).size > 1)
+        await resolveGroups(deps, conn, room, groups)
     }
   })
 }
 
+/** The verdicts on a chunk; undefined where it could not be written as a whole. */
 async function appendChunk(
   deps: LiveDeps,
   roomId: RoomId,
-  chunk: readonly RoomEvent[],
-  given: ReadonlyMap<EventId, GivenState>,
-  options: { readonly isStaged: boolean; readonly isForwarded?: boolean },
-): Promise<ReceivedVerdict[]> {
-  const { isStaged, isForwarded } = options
-  const candidates = chunk.map((event): Candidate => ({ event, arrival: 'live', given: given.get(event.eventId), isForwarded }))
-  const ids = isStaged ? chunk.map(({ eventId }) => eventId) : []
+  chunk: readonly Candidate[],
+): Promise<ReceivedVerdict[] | undefined> {
   try {
-    return await appendAll(deps, roomId, candidates, ids)
+    return await appendAll(deps, roomId, chunk)
   } catch (error) {
-    if (candidates.length === 1) return giveUp(deps, roomId, chunk, isStaged, error)
-    deps.log.warn('a chunk of events failed, each is tried alone', { roomId, events: chunk.length })
+    // the database cannot work now: nothing is decided
+    if (error instanceof MatrixError && error.status === 503) throw error
+    deps.log.error('events could not be judged', { roomId, events: chunk.length, error })
+    return undefined
   }
-  const verdicts: ReceivedVerdict[] = []
-  for (const event of chunk) verdicts.push(...(await appendChunk(deps, roomId, [event], given, options)))
-  return verdicts
 }
 
-/** One event that cannot be stored never fails its neighbours. */
-async function giveUp(
+/** One by one: an event that cannot be stored never fails its neighbours. */
+async function appendEach(
   deps: LiveDeps,
   roomId: RoomId,
-  chunk: readonly RoomEvent[],
-  isStaged: boolean,
-  error: unknown,
+  candidates: readonly Candidate[],
 ): Promise<ReceivedVerdict[]> {
-  // the database cannot work now: what is staged is judged later
-  if (error instanceof Error && 'status' in error && error.status === 503) throw error
-  deps.log.error('an event could not be judged', { roomId, error })
-  const ids = chunk.map(({ eventId }) => eventId)
-  if (isStaged) await deps.database.write((tx) => deleteStaged(tx, roomId, ids))
-  return ids.map((eventId) => ({ eventId, verdict: 'refused', error: 'internal error' }))
+  const verdicts: ReceivedVerdict[] = []
+  for (const candidate of candidates) {
+    const internal: ReceivedVerdict = { eventId: candidate.event.eventId, verdict: 'refused', error: 'internal error' }
+    verdicts.push(...((await appendChunk(deps, roomId, [candidate])) ?? [internal]))
+  }
+  return verdicts
 }
 
 /** Judges and stores candidates, one after the other, in one write. */
@@ -131,7 +138,6 @@ export async function appendAll(
   deps: AppendDeps & Pick<RoomsDeps, 'database'>,
   roomId: RoomId,
   candidates: readonly Candidate[],
-  stagedIds: readonly EventId[] = [],
 ): Promise<ReceivedVerdict[]> {
   const { nid } = await deps.database.read((conn) => deps.roomCache.get(conn, roomId))
   return withRetries(mostTries, () =>
@@ -145,7 +151,6 @@ export async function appendAll(
             room = judged.room
             verdicts.push(judged.verdict)
           }
-          await deleteStaged(tx, roomId, stagedIds)
           return verdicts
         },
         { locks: [roomLock(nid)] },

@@ -1,5 +1,6 @@
 import type { RoomEvent } from '../protocol/event.ts'
 import type { EventId, RoomId, ServerName } from '../protocol/ids.ts'
+import { serverNameOf } from '../protocol/ids.ts'
 import type { Json } from '../protocol/json-types.ts'
 import { parseJson, eventJsonMode } from '../protocol/json.ts'
 import { isHostJoined } from '../store/room-hosts.ts'
@@ -54,8 +55,8 @@ const handshakeDoors: ReadonlySet<Door> = new Set<Door>(['send_join', 'send_leav
 /**
  * The one gate for every event of another server: "Checks performed on receipt of a PDU" (server-server API), in their
  * order, whichever door it comes by. Gives a verdict for each PDU, in their order; one bad PDU never fails another, and
- * nothing is thrown but where the database cannot work. What comes by `/send` is kept durably before it is judged, and
- * is judged later where that takes long (`staged`).
+ * nothing is thrown but where the database cannot work. What comes by `/send` and takes long to judge is kept durably,
+ * answered as `staged`, and judged all the same, after a crash too.
  */
 export async function receive(deps: LiveDeps, received: Received): Promise<ReceivedVerdict[]> {
   const { door, origin, pdus } = received
@@ -97,12 +98,21 @@ async function receiveOfRoom(
   const parsed = pdus.map((pdu) => (room === undefined ? undefined : checkShape(room.version, room.id, pdu)))
   const events = new Map<EventId, RoomEvent>()
   for (const event of parsed) if (typeof event === 'object') events.set(event.eventId, event)
-  const judged = room === undefined ? new Map() : await judge(deps, door, origin, room, [...events.values()])
+  const judged: ReadonlyMap<EventId, ReceivedVerdict> =
+    room === undefined ? new Map() : await judge(deps, door, origin, room, [...events.values()])
+  for (const event of events.values()) warnOfOurName(deps, event, judged.get(event.eventId))
   return parsed.map((event) => {
     if (typeof refusal === 'string') return refused(refusal)
     if (typeof event !== 'object') return refused(event ?? 'not an event')
     return judged.get(event.eventId) ?? refused('internal error', event.eventId)
   })
+}
+
+/** New to us, signed with our key, and not made by us: a restored backup, a second server of our name, or a stolen key. */
+function warnOfOurName(deps: LiveDeps, event: RoomEvent, verdict: ReceivedVerdict | undefined): void {
+  if (serverNameOf(event.sender) !== deps.serverName || verdict?.verdict !== 'accepted') return
+  const ageMs = deps.clock.now() - event.originServerTs
+  deps.log.warn('an event in the name of this server came from another', { eventId: event.eventId, ageMs })
 }
 
 /** The room, or why nothing of it is taken from this server. */
@@ -124,11 +134,13 @@ async function judge(
   room: Room,
   events: readonly RoomEvent[],
 ): Promise<ReadonlyMap<EventId, ReceivedVerdict>> {
-  if (door === 'send') return receiveStaged(deps, origin, room, events)
+  if (door === 'send') return receiveSent(deps, origin, room, events)
   return verified(deps, events, (passed) => {
     if (outlierDoors.has(door)) return storeOutliers(deps, room, passed)
     if (door === 'backfill') return receiveHistory(deps, room.id, origin, passed)
-    return inQueue(deps, room.id, origin, () => receiveLive(deps, room.id, origin, passed, { isStaged: false, isForwarded: handshakeDoors.has(door) }))
+    return inQueue(deps, room.id, origin, () =>
+      receiveLive(deps, room.id, origin, passed, { isForwarded: handshakeDoors.has(door) }),
+    )
   })
 }
 
@@ -148,43 +160,61 @@ function inQueue<T>(deps: LiveDeps, roomId: RoomId, origin: ServerName, fn: () =
   return deps.roomCache.queues.run(`${origin} ${roomId}`, fn)
 }
 
-async function receiveStaged(
+/** Judges what came by `/send`. What takes too long is kept durably before it is answered, and judged all the same. */
+async function receiveSent(
   deps: LiveDeps,
   origin: ServerName,
   room: Room,
   events: readonly RoomEvent[],
 ): Promise<ReadonlyMap<EventId, ReceivedVerdict>> {
   if (events.length === 0) return new Map()
-  await deps.database.write(async (tx) => {
-    const originNid = await putServer(tx, origin)
-    const receivedTs = deps.clock.now()
-    await insertStaged(
-      tx,
-      events.map(({ eventId, sender, text }) => ({ originNid, roomId: room.id, eventId, sender, json: text, receivedTs })),
-    )
-  })
-  const judged = inQueue(deps, room.id, origin, () => judgeStaged(deps, origin, room.id, events))
-  // what takes longer is judged all the same, and its failure is nobody's who waits
-  judged.catch((error: unknown) => deps.log.warn('staged events wait for the next start', { roomId: room.id, error }))
+  const judged = inQueue(deps, room.id, origin, () =>
+    verified(deps, events, (passed) => receiveLive(deps, room.id, origin, passed)),
+  )
   const waiting = new AbortController()
   const late = deps.clock.sleep(longestWaitMs, waiting.signal).then(
-    () => new Map(events.map(({ eventId }): [EventId, ReceivedVerdict] => [eventId, { eventId, verdict: 'staged' }])),
+    () => stage(deps, origin, room, events, judged),
     () => new Map<EventId, ReceivedVerdict>(),
   )
   return Promise.race([judged, late]).finally(() => waiting.abort())
 }
 
-async function judgeStaged(
+async function stage(
   deps: LiveDeps,
   origin: ServerName,
-  roomId: RoomId,
+  room: Room,
   events: readonly RoomEvent[],
+  judged: Promise<unknown>,
 ): Promise<Map<EventId, ReceivedVerdict>> {
-  const verdicts = await verified(deps, events, (passed) => receiveLive(deps, roomId, origin, passed, { isStaged: true }))
-  const unstored = [...verdicts.values()].filter(({ verdict }) => verdict === 'refused').map(({ eventId }) => eventId)
-  const ids = unstored.filter((eventId) => eventId !== undefined)
-  if (ids.length > 0) await deps.database.write((tx) => deleteStaged(tx, roomId, ids))
-  return verdicts
+  await deps.database.write(async (tx) => {
+    const originNid = await putServer(tx, origin)
+    const receivedTs = deps.clock.now()
+    await insertStaged(
+      tx,
+      events.map(({ eventId, sender, text }) => ({
+        originNid,
+        roomId: room.id,
+        eventId,
+        sender,
+        json: text,
+        receivedTs,
+      })),
+    )
+  })
+  judged.then(
+    () => unstage(deps, room.id, events),
+    (error: unknown) => deps.log.warn('staged events wait for the next start', { roomId: room.id, error }),
+  )
+  return new Map(events.map(({ eventId }) => [eventId, { eventId, verdict: 'staged' }]))
+}
+
+async function unstage(deps: LiveDeps, roomId: RoomId, events: readonly RoomEvent[]): Promise<void> {
+  const ids = events.map(({ eventId }) => eventId)
+  try {
+    await deps.database.write((tx) => deleteStaged(tx, roomId, ids))
+  } catch (error) {
+    deps.log.warn('staged events are judged again at the next start', { roomId, error })
+  }
 }
 
 /** Judges what a crash or a stop left staged. Called once at start; resolves when all of it is judged. */
@@ -216,5 +246,10 @@ async function resumeRoom(deps: LiveDeps, roomId: RoomId): Promise<void> {
     else byOrigin.set(origin, [...(byOrigin.get(origin) ?? []), event])
   }
   if (useless.length > 0) await deps.database.write((tx) => deleteStaged(tx, roomId, useless))
-  for (const [origin, events] of byOrigin) await inQueue(deps, roomId, origin, () => judgeStaged(deps, origin, roomId, events))
+  for (const [origin, events] of byOrigin) {
+    await inQueue(deps, roomId, origin, () =>
+      verified(deps, events, (passed) => receiveLive(deps, roomId, origin, passed)),
+    )
+    await unstage(deps, roomId, events)
+  }
 }

@@ -8,7 +8,13 @@ import { pruneEvent, redactPdu } from '../protocol/redact.ts'
 import type { Conn, Tx } from '../store/database.ts'
 import { deleteEventMedia } from '../store/event-media.ts'
 import type { EventRow } from '../store/events.ts'
-import { deleteNotificationsOfEvent, findEventById, listEvents, listKnownEvents, redactEventRow } from '../store/events.ts'
+import {
+  deleteNotificationsOfEvent,
+  findEventById,
+  listEvents,
+  listKnownEvents,
+  redactEventRow,
+} from '../store/events.ts'
 import { pruneMembershipNames } from '../store/memberships.ts'
 import { insertRedaction, listWaitingRedactions, putRedactionApplied } from '../store/redactions.ts'
 import { deleteRelation } from '../store/relations.ts'
@@ -72,7 +78,13 @@ export async function applyWaitingRedactions(tx: Tx, deps: Deps, room: Room, eve
   return room
 }
 
-async function mayApply(conn: Conn, deps: Deps, room: Room, redaction: StoredRedaction, target: EventRow): Promise<boolean> {
+async function mayApply(
+  conn: Conn,
+  deps: Deps,
+  room: Room,
+  redaction: StoredRedaction,
+  target: EventRow,
+): Promise<boolean> {
   if (target.room_nid !== room.nid) return false
   // NOTSPEC: before version 11 its redaction would take the room's version and type away
   if (target.type === 'm.room.create') return false

@@ -2,12 +2,15 @@ import { MatrixError } from '../protocol/errors.ts'
 import type { EventId, RoomId } from '../protocol/ids.ts'
 import type { Conn } from '../store/database.ts'
 import { findEventById, listEvents } from '../store/events.ts'
-import { listChildren } from '../store/timeline.ts'
+import { listChildrenOf, listThreadRoots } from '../store/relation-views.ts'
+import type { ChildRow } from '../store/relation-views.ts'
 import { readableRoom } from './access.ts'
+import { ignoredBy, isIgnored } from './ignored.ts'
 import { readEvents } from './read-events.ts'
 import type { RenderedEvent } from './read-events.ts'
 import type { ReadDeps } from './read-options.ts'
 import { formatRoomToken } from './room-token.ts'
+import type { Room } from './room.ts'
 import { newestOrd, oldestOrd } from './timeline.ts'
 import type { UserViewer } from './viewer.ts'
 
@@ -39,32 +42,66 @@ export async function readRelations(
   const parent = await findEventById(conn, request.eventId)
   const isThere = parent !== undefined && parent.room_nid === room.nid && (await standing.maySee(parent))
   if (!isThere) throw new MatrixError('M_NOT_FOUND', 'Event not found')
-  const isBack = request.direction === 'b'
+  const { direction, relType, eventType, limit } = request
+  const isBack = direction === 'b'
   const from = request.from ?? (isBack ? newestOrd : oldestOrd)
-  const children = new Map<number, { event_nid: number; ord: number }>()
-  let parents: string[] = [request.eventId]
-  for (let depth = 0; depth < (request.recurse ? deepest : 1) && parents.length > 0; depth++) {
-    const nids: number[] = []
-    for (const id of parents) {
-      if (children.size >= mostChildren) break
-      for (const child of await listChildren(conn, room.nid, id, { ord: from, direction: request.direction }, request.recurse ? mostChildren : request.limit * 5 + 1)) {
-        const isWanted = (request.relType === undefined || child.rel_type === request.relType) && (request.eventType === undefined || child.type === request.eventType)
-        if (request.recurse || isWanted) nids.push(child.event_nid)
-        if (isWanted) children.set(child.event_nid, child)
-      }
+  const ignored = await ignoredBy(conn, viewer.userNid)
+  const children = new Map<number, ChildRow>()
+  if (request.recurse) {
+    let parents: EventId[] = [request.eventId]
+    const known = new Set<EventId>(parents)
+    for (let depth = 0; depth < deepest && parents.length > 0; depth++) {
+      const found = await listChildrenOf(conn, room.nid, parents, { direction, ord: from, most: mostChildren })
+      for (const child of found)
+        if ((relType ?? child.rel_type) === child.rel_type && (eventType ?? child.type) === child.type) children.set(child.event_nid, child)
+      parents = found.map(({ event_id: eventId }) => eventId).filter((eventId) => !known.has(eventId))
+      for (const eventId of parents) known.add(eventId)
     }
-    parents = request.recurse ? (await listEvents(conn, nids)).map((row) => row.event_id) : []
+  } else {
+    // one more tells whether there is a next page
+    for (const child of await listChildrenOf(conn, room.nid, [request.eventId], { direction, ord: from, relType, eventType, most: limit + 1 }))
+      children.set(child.event_nid, child)
   }
   const inRange = [...children.values()].filter(({ ord }) => request.to === undefined || (isBack ? ord > request.to : ord <= request.to))
   const ordered = inRange.toSorted((a, b) => (isBack ? b.ord - a.ord : a.ord - b.ord))
-  const page = ordered.slice(0, request.limit)
+  const page = ordered.slice(0, limit)
   const rows = new Map((await listEvents(conn, page.map(({ event_nid }) => event_nid))).map((row) => [row.event_nid, row]))
-  const chunk = await readEvents(deps, conn, viewer, room, page.flatMap(({ event_nid }) => rows.get(event_nid) ?? []), { standing })
+  const chunk = await readEvents(deps, conn, viewer, room, page.flatMap(({ event_nid }) => rows.get(event_nid) ?? []).filter((row) => !isIgnored(ignored, row)), { standing, ignored })
   const last = page.at(-1)
   return {
     chunk,
     next: ordered.length > page.length && last !== undefined ? formatRoomToken(isBack ? last.ord - 1 : last.ord) : undefined,
     previous: request.from === undefined ? undefined : formatRoomToken(request.from),
     depth: request.recurse ? deepest : undefined,
+  }
+}
+
+/** Which page of a room's threads. */
+export interface ThreadsRequest {
+  readonly participated: boolean
+  /** the place after which threads have no newest event; asked once the room is known to be readable */
+  readonly from: ((room: Room) => Promise<number>) | undefined
+  readonly limit: number
+}
+
+/** The roots of a room's threads, the newest thread first: `GET /rooms/{roomId}/threads`. Throws `M_FORBIDDEN`. */
+export async function readThreads(
+  deps: ReadDeps,
+  conn: Conn,
+  viewer: UserViewer,
+  roomId: RoomId,
+  { participated, from, limit }: ThreadsRequest,
+): Promise<{ chunk: RenderedEvent[]; next: string | undefined }> {
+  const { room, standing } = await readableRoom(deps, conn, viewer, roomId)
+  const before = from === undefined ? newestOrd : (await from(room)) + 1
+  const roots = await listThreadRoots(conn, room.nid, { before, most: limit + 1, participant: viewer.userNid, all: !participated })
+  const page = roots.slice(0, limit)
+  const rows = new Map((await listEvents(conn, page.map(({ event_nid }) => event_nid))).map((row) => [row.event_nid, row]))
+  const ignored = await ignoredBy(conn, viewer.userNid)
+  const ordered = page.flatMap(({ event_nid: nid }) => rows.get(nid) ?? []).filter((row) => !isIgnored(ignored, row))
+  const last = page.at(-1)
+  return {
+    chunk: await readEvents(deps, conn, viewer, room, ordered, { standing, ignored }),
+    next: roots.length > page.length && last !== undefined ? formatRoomToken(last.last_ord - 1) : undefined,
   }
 }

@@ -155,7 +155,8 @@ export async function putGroupOfMap(
   let best: { base: Chain; changes: Map<number, number> } = { base: [], changes: new Map(state) }
   for (const group of near) {
     const changes = differences(await stateMapOf(caches, tx, group), state)
-    if (changes.size < best.changes.size || best.base.length === 0) best = { base: await loadChain(caches, tx, group), changes }
+    if (changes.size < best.changes.size || best.base.length === 0)
+      best = { base: await loadChain(caches, tx, group), changes }
   }
   return putGroup(caches, tx, room.nid, best.base, best.changes)
 }

@@ -8,6 +8,7 @@ import { findRoomVersion } from '../protocol/room-version.ts'
 import type { Conn, Tx } from '../store/database.ts'
 import { Stale } from '../store/errors.ts'
 import { listForwardExtremities } from '../store/extremities.ts'
+import { listRedactedSince } from '../store/redactions.ts'
 import { listRoomHosts } from '../store/room-hosts.ts'
 import type { RoomRow } from '../store/rooms.ts'
 import { findRoomById, findRoomRevisionOf } from '../store/rooms.ts'
@@ -47,11 +48,21 @@ export class RoomCache {
   async find(conn: Conn, roomId: RoomId): Promise<Room | undefined> {
     if (isTx(conn)) return this.#findForWrite(conn, roomId)
     const known = this.#rooms.get(roomId)
-    if (known !== undefined && (conn.engine === 'sqlite' || (await findRoomRevisionOf(conn, known.nid)) === known.revision))
+    if (
+      known !== undefined &&
+      (conn.engine === 'sqlite' || (await findRoomRevisionOf(conn, known.nid)) === known.revision)
+    )
       return known
     const room = await this.#load(conn, roomId)
+    if (known !== undefined) await this.#dropRedacted(conn, known)
     if (room !== undefined) this.#keep(room)
     return room
+  }
+
+  /** Another process wrote: what it redacted is not to be had from memory any more. */
+  async #dropRedacted(conn: Conn, known: Room): Promise<void> {
+    const since = Math.max(0, ...known.extremities.map(({ eventNid }) => eventNid))
+    for (const nid of await listRedactedSince(conn, known.nid, since)) this.caches.events.delete(nid)
   }
 
   /** As `find`; throws `M_NOT_FOUND` for a room that this server does not know. */
@@ -75,6 +86,8 @@ export class RoomCache {
       if (room !== undefined) return room
     }
     const room = await this.#load(tx, roomId)
+    const known = tx.engine === 'postgres' ? this.#rooms.get(roomId) : undefined
+    if (known !== undefined) await this.#dropRedacted(tx, known)
     if (room !== undefined) this.put(tx, room)
     return room
   }

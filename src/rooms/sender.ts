@@ -17,7 +17,8 @@ export async function assertMaySend(
 ): Promise<number> {
   const senderNid = await deps.roomCache.userNid(tx, sender)
   const account = senderNid === undefined ? undefined : await findAccount(tx, senderNid)
-  if (senderNid === undefined || account === undefined) throw new MatrixError('M_FORBIDDEN', 'The sender has no account here')
+  if (senderNid === undefined || account === undefined)
+    throw new MatrixError('M_FORBIDDEN', 'The sender has no account here')
   if (mayBeDeactivated) return senderNid
   if (account.deactivated_ts !== null || account.erased_ts !== null)
     throw new MatrixError('M_USER_DEACTIVATED', 'This account has been deactivated')

@@ -5,7 +5,7 @@ import { historyVisibilityOf, maySeeEvent, mayServerSeeEvent } from '../protocol
 import type { HistoryVisibility, MembershipAtEvent, VisibilityAtEvent } from '../protocol/visibility.ts'
 import type { Conn } from '../store/database.ts'
 import type { EventRow } from '../store/events.ts'
-import { findMembership, listMembers } from '../store/memberships.ts'
+import { findMembership, listUsersOfServer } from '../store/memberships.ts'
 import type { MembershipRow } from '../store/memberships.ts'
 import { listMembershipHistory } from '../store/timeline.ts'
 import type { RoomsDeps } from './deps.ts'
@@ -40,7 +40,7 @@ export class UserStanding {
 
   static async of(deps: Deps, conn: Conn, room: Room, viewer: UserViewer): Promise<UserStanding> {
     const row = await findMembership(conn, viewer.userNid, room.nid)
-    const until = row === undefined ? -Infinity : row.membership === 'join' ? Infinity : await lastJoined(deps, conn, room, viewer)
+    const until = row === undefined ? -Infinity : row.membership === 'join' ? Infinity : await lastJoined(deps, conn, room, viewer, row.ord)
     return new UserStanding(deps, conn, room, viewer, row, until)
   }
 
@@ -88,7 +88,7 @@ export class UserStanding {
 
   /** Did the user hold the event from the start: joined in the state before it, and has not forgotten the room? (P1) */
   async isHolder(row: EventRow): Promise<boolean> {
-    if (row.state_before === null || this.row === undefined || this.row.forgotten) return false
+    if (row.state_before === null || this.row === undefined || this.row.forgotten || this.#viewer.isAlwaysNew === true) return false
     return (await this.at(row.state_before)).membership === 'join'
   }
 
@@ -98,14 +98,18 @@ export class UserStanding {
   }
 }
 
-/** The `ord` of the event that ended the user's last stay; −Infinity where there was none. */
-async function lastJoined(deps: Deps, conn: Conn, room: Room, { userId }: UserViewer): Promise<number> {
+/**
+ * The `ord` of the event that ended the user's last stay; −Infinity where there was none. `leftOrd`: the place of the
+ * user's present membership, null for one that is outside the timeline.
+ */
+async function lastJoined(deps: Deps, conn: Conn, room: Room, { userId }: UserViewer, leftOrd: number | null): Promise<number> {
   const keyNid = await deps.roomCache.stateKeyNid(conn, { type: 'm.room.member', stateKey: userId })
   if (keyNid === undefined) return -Infinity
-  let endedAt = Infinity
+  let endedAt = leftOrd
   for (const row of await listMembershipHistory(conn, room.nid, keyNid)) {
     const { content } = JSON.parse(row.json) as { content: { membership?: unknown } }
-    if (content.membership === 'join') return endedAt
+    // where the leave has no place nobody can say what came after it: the stay is known up to the join
+    if (content.membership === 'join') return endedAt ?? row.ord
     endedAt = row.ord
   }
   return -Infinity
@@ -118,6 +122,7 @@ export class ServerStanding {
   readonly #room: Room
   readonly #viewer: ServerViewer
   readonly #hasJoined: boolean
+  #users: readonly UserId[] | undefined
   readonly #groups = new Map<number, { visibility: HistoryVisibility; users: readonly MembershipAtEvent[] }>()
 
   private constructor(deps: Deps, conn: Conn, room: Room, viewer: ServerViewer, hasJoined: boolean) {
@@ -150,10 +155,7 @@ export class ServerStanding {
   }
 
   async #usersAt(group: number): Promise<MembershipAtEvent[]> {
-    const present = new Set<UserId>()
-    for (const membership of ['join', 'invite', 'leave', 'ban'] as const)
-      for (const member of await listMembers(this.#conn, this.#room.nid, membership))
-        if (member.serverNid === this.#viewer.serverNid) present.add(member.userId)
+    const present = (this.#users ??= await listUsersOfServer(this.#conn, this.#room.nid, this.#viewer.serverNid))
     const map = await stateGroupMap(this.#deps, this.#conn, group)
     const nids: number[] = []
     for (const stateKey of present) {

@@ -1,7 +1,8 @@
 import type { RoomEvent } from '../protocol/event.ts'
 import { stateKeyText } from '../protocol/auth/state.ts'
 
-const mostEntries = 1000
+// copied at each change of the state
+const mostEntries = 300
 
 /** Events of one state group that were loaded already. A group never changes, so what is known stays true. */
 export class StateMemo {

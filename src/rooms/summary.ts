@@ -26,7 +26,8 @@ const fields: Readonly<Record<string, Fill>> = {
   'm.room.canonical_alias': (summary, event) => (summary.canonical_alias = text(event?.content.alias)),
   'm.room.encryption': (summary, event) => (summary.encryption = text(event?.content.algorithm)),
   'm.room.join_rules': (summary, event) => (summary.join_rule = text(event?.content.join_rule)),
-  'm.room.history_visibility': (summary, event) => (summary.history_visibility = text(event?.content.history_visibility)),
+  'm.room.history_visibility': (summary, event) =>
+    (summary.history_visibility = text(event?.content.history_visibility)),
   'm.room.guest_access': (summary, event) => (summary.guest_access = text(event?.content.guest_access)),
   'm.room.tombstone': (summary, event) =>
     (summary.tombstone = event === undefined ? null : (text(event.content.replacement_room) ?? '')),

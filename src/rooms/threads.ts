@@ -11,5 +11,7 @@ import type { Room } from './room.ts'
 export async function threadOf(conn: Conn, room: Pick<Room, 'nid'>, relation: Relation): Promise<EventId | undefined> {
   if (relation.relType === 'm.thread') return relation.parent
   const parent = await findEventById(conn, relation.parent)
-  return parent === undefined || parent.room_nid !== room.nid ? undefined : ((parent.thread_id ?? undefined) as EventId | undefined)
+  return parent === undefined || parent.room_nid !== room.nid
+    ? undefined
+    : ((parent.thread_id ?? undefined) as EventId | undefined)
 }

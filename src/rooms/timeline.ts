@@ -1,13 +1,16 @@
 import { MatrixError } from '../protocol/errors.ts'
 import type { RoomEventFilter } from '../protocol/filter.ts'
-import { matchesRoomEvent } from '../protocol/filter-match.ts'
+import { matchesRoom, matchesRoomEvent, matchesType } from '../protocol/filter-match.ts'
 import type { EventId, RoomId, UserId } from '../protocol/ids.ts'
 import type { Conn, StreamVector } from '../store/database.ts'
 import { findEventById } from '../store/events.ts'
 import type { EventRow } from '../store/events.ts'
+import { listBackwardExtremities } from '../store/extremities.ts'
+import { listRelatedBy } from '../store/relation-views.ts'
 import { listTimelineBack, listTimelineForward, listTimelinePositions } from '../store/timeline.ts'
 import { readableRoom } from './access.ts'
 import { eventOfRow } from './events.ts'
+import { ignoredBy, isIgnored } from './ignored.ts'
 import { readEvents, readState } from './read-events.ts'
 import type { RenderedEvent } from './read-events.ts'
 import type { ReadDeps } from './read-options.ts'
@@ -43,6 +46,8 @@ export interface Page {
 
 /** How many rows a request may look through for events that its reader sees and its filter lets through. */
 const mostRows = 5_000
+/** The same for what surrounds an event. */
+const mostAround = 500
 
 /** The `ord` of the newest event of a room that a vector of stream positions covers. */
 export async function ordAt(conn: Conn, room: Pick<Room, 'nid'>, vector: StreamVector): Promise<number> {
@@ -70,6 +75,7 @@ export async function readPage(
   const { direction, limit, filter } = request
   const isBack = direction === 'b'
   const from = isBack && leftAt !== undefined ? Math.min(request.from, leftAt) : request.from
+  const ignored = await ignoredBy(conn, viewer.userNid)
   const chunk: RenderedEvent[] = []
   let at = from
   let isAtEnd = false
@@ -80,8 +86,8 @@ export async function readPage(
     isAtEnd = rows.length < most
     const inRange = rows.filter((row) => isWithin(row, request.to, isBack))
     if (inRange.length < rows.length) isAtEnd = true
-    const wanted = inRange.filter((row) => matchesFilter(room, row, filter))
-    const shown = await readEvents(deps, conn, viewer, room, wanted, { standing })
+    const wanted = await wantedOf(conn, room, inRange, filter, ignored)
+    const shown = await readEvents(deps, conn, viewer, room, wanted, { standing, ignored })
     const taken = shown.slice(0, limit - chunk.length)
     chunk.push(...taken)
     const last = taken.length < shown.length || chunk.length === limit ? chunk.at(-1)?.row : inRange.at(-1)
@@ -94,9 +100,19 @@ export async function readPage(
     start: formatRoomToken(from),
     end: isAtEnd && (isBack || chunk.length === 0) ? undefined : formatRoomToken(at),
     state,
-    isShort: isAtEnd && isBack && request.to === undefined,
+    isShort: isBack && (await hasGap(conn, room, { from, at, isAtEnd })),
     room,
   }
+}
+
+/** Whether history is missing in a page that goes back: predecessors of an event in it are not stored. */
+async function hasGap(
+  conn: Conn,
+  room: Room,
+  page: { readonly from: number; readonly at: number; readonly isAtEnd: boolean },
+): Promise<boolean> {
+  const gaps = await listBackwardExtremities(conn, room.nid)
+  return gaps.some(({ ord }) => (ord === null ? page.isAtEnd : ord <= page.from && (page.isAtEnd || ord > page.at)))
 }
 
 /** An event and what surrounds it: `GET /rooms/{roomId}/context/{eventId}`. Throws `M_FORBIDDEN` or `M_NOT_FOUND`. */
@@ -113,16 +129,30 @@ export async function readContext(
   if (row === undefined || row.room_nid !== room.nid || row.ord === null) throw new MatrixError('M_NOT_FOUND', 'Event not found')
   const [event] = await readEvents(deps, conn, viewer, room, [row], { standing })
   if (event === undefined) throw new MatrixError('M_NOT_FOUND', 'Event not found')
-  const half = Math.floor(options.limit / 2)
-  const near = async (rows: EventRow[]) =>
-    readEvents(deps, conn, viewer, room, rows.filter((near) => matchesFilter(room, near, options.filter)), { standing })
-  const before = half === 0 ? [] : await near(await listTimelineBack(conn, room.nid, row.ord - 1, half))
-  const after = options.limit - half - 1 <= 0 ? [] : await near(await listTimelineForward(conn, room.nid, row.ord, options.limit - half - 1))
+  const ignored = await ignoredBy(conn, viewer.userNid)
+  const near = async (direction: 'b' | 'f', most: number) => {
+    const found: RenderedEvent[] = []
+    let at = direction === 'b' ? (row.ord as number) - 1 : (row.ord as number)
+    for (let seen = 0; found.length < most && seen < mostAround; ) {
+      const list = direction === 'b' ? listTimelineBack : listTimelineForward
+      const rows = await list(conn, room.nid, at, Math.max(most, 20))
+      const wanted = await wantedOf(conn, room, rows, options.filter, ignored)
+      found.push(...(await readEvents(deps, conn, viewer, room, wanted, { standing, ignored })))
+      seen += rows.length
+      const last = rows.at(-1)
+      if (rows.length < Math.max(most, 20) || last === undefined || last.ord === null) break
+      at = direction === 'b' ? last.ord - 1 : last.ord
+    }
+    return found.slice(0, most)
+  }
+  const half = Math.ceil(options.limit / 2)
+  const before = await near('b', half)
+  const after = await near('f', options.limit - half)
   const newest = after.at(-1)?.row ?? row
   const all = [...before, event, ...after]
   const state = options.filter.lazyLoadMembers
-    ? await readSenders(deps, conn, viewer, room, standing, all, newest.state_after ?? room.currentGroup)
-    : await readState(deps, conn, viewer, room, [...(await stateGroupMap(deps, conn, newest.state_after ?? room.currentGroup)).values()], { standing })
+    ? await readSenders(deps, conn, viewer, room, standing, all, newest.state_after)
+    : await readState(deps, conn, viewer, room, [...(await stateGroupMap(deps, conn, newest.state_after ?? 0)).values()], { standing })
   return {
     event,
     before,
@@ -133,9 +163,13 @@ export async function readContext(
   }
 }
 
-/** One event: `GET /rooms/{roomId}/event/{eventId}`. `M_NOT_FOUND` also for what the user may not see. */
+/** One event: `GET /rooms/{roomId}/event/{eventId}`. `M_NOT_FOUND` for whatever the user may not see, rooms as well. */
 export async function readEvent(deps: ReadDeps, conn: Conn, viewer: UserViewer, roomId: RoomId, eventId: EventId): Promise<RenderedEvent> {
-  const { room, standing } = await readableRoom(deps, conn, viewer, roomId)
+  const readable = await readableRoom(deps, conn, viewer, roomId).catch((error: unknown) => {
+    if (error instanceof MatrixError && error.errcode === 'M_FORBIDDEN') throw new MatrixError('M_NOT_FOUND', 'Event not found')
+    throw error
+  })
+  const { room, standing } = readable
   const row = await findEventById(conn, eventId)
   const isInRoom = row !== undefined && row.room_nid === room.nid && row.ord !== null
   const [event] = isInRoom ? await readEvents(deps, conn, viewer, room, [row], { standing }) : []
@@ -143,12 +177,31 @@ export async function readEvent(deps: ReadDeps, conn: Conn, viewer: UserViewer, 
   return event
 }
 
-/** Does a filter let a stored event through? */
+/** Does a filter let a stored event through, relations aside? The text is read only where the type does not say it. */
 export function matchesFilter(room: Room, row: EventRow, filter: RoomEventFilter): boolean {
-  const isOpen =
-    filter.types === undefined && filter.notTypes.length === 0 && filter.senders === undefined && filter.notSenders.size === 0 &&
-    filter.containsUrl === undefined && filter.rooms === undefined && filter.notRooms.size === 0
+  if (!matchesRoom(filter, room.id) || !matchesType(filter, row.type)) return false
+  const isOpen = filter.senders === undefined && filter.notSenders.size === 0 && filter.containsUrl === undefined
   return isOpen || matchesRoomEvent(filter, room.id, eventOfRow(room, row))
+}
+
+/** Those of the events that the filter lets through and that are no messages of somebody ignored. */
+async function wantedOf(
+  conn: Conn,
+  room: Room,
+  rows: readonly EventRow[],
+  filter: RoomEventFilter,
+  ignored: ReadonlySet<number>,
+): Promise<EventRow[]> {
+  const wanted = rows.filter((row) => !isIgnored(ignored, row) && matchesFilter(room, row, filter))
+  const { relatedBySenders, relatedByRelTypes } = filter
+  if (relatedBySenders === undefined && relatedByRelTypes === undefined) return wanted
+  const parents = new Set(
+    (await listRelatedBy(conn, wanted.map((row) => row.event_id as EventId)))
+      .filter(({ sender }) => relatedBySenders?.has(sender) ?? true)
+      .filter(({ rel_type: relType }) => relatedByRelTypes?.has(relType) ?? true)
+      .map(({ parent }) => parent as string),
+  )
+  return wanted.filter((row) => parents.has(row.event_id))
 }
 
 /** The member events of those who sent the events, as they were at the newest of them. */

@@ -1,3 +1,4 @@
+import type { Requester } from '../accounts/requester.ts'
 import type { ServerName, UserId } from '../protocol/ids.ts'
 
 /** A local user who reads; `deviceId` gets its own transaction ids back. */
@@ -6,6 +7,8 @@ export interface UserViewer {
   readonly userNid: number
   readonly userId: UserId
   readonly deviceId?: string | undefined
+  /** A guest or an application service: never a holder of what an erased person wrote (P3). */
+  readonly isAlwaysNew?: boolean
 }
 
 /** Another server that reads. */
@@ -17,3 +20,8 @@ export interface ServerViewer {
 
 /** For whom events are read: every read names its reader. */
 export type Viewer = UserViewer | ServerViewer
+
+/** The reader that a request has. */
+export function viewerOf({ userNid, userId, deviceId, kind }: Requester): UserViewer {
+  return { kind: 'user', userNid, userId, deviceId, isAlwaysNew: kind !== 'user' }
+}

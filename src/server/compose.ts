@@ -3,20 +3,30 @@ import { LastSeen } from '../accounts/last-seen.ts'
 import { Sessions } from '../accounts/sessions.ts'
 import { sweepAccounts } from '../accounts/sweep.ts'
 import { loadSigningKeys } from '../federation/signing-key.ts'
+import type { Prepare } from '../federation/transaction.ts'
 import type { Deps } from '../http/deps.ts'
 import { RateLimits } from '../http/rate-limit.ts'
 import { BlobFiles } from '../media/blob-files.ts'
 import { RemoteFetches } from '../media/remote.ts'
 import { sweepRemoteMedia } from '../media/remove.ts'
 import { Thumbnailer } from '../media/thumbnailer.ts'
+import { makeDelivery } from '../delivery/make-delivery.ts'
+import { makeDeparture } from '../privacy/departure.ts'
+import { Eraser } from '../privacy/erasure/eraser.ts'
+import { failpointFrom } from '../privacy/failpoint.ts'
+import { openErasureJournal } from '../privacy/open-journal.ts'
+import { preparePrivacy } from '../privacy/start.ts'
 import { parseServerName } from '../protocol/ids.ts'
 import { ErasedUsers } from '../rooms/erased.ts'
+import { followProfile } from '../rooms/profile-change.ts'
+import { prepareForServer } from '../rooms/read-for-server.ts'
 import { RoomCache } from '../rooms/room-cache.ts'
 import { Changes } from '../store/changes.ts'
 import { AddressSet } from '../util/address.ts'
 import type { Config } from '../util/config.ts'
 import { makeFederation } from './federation.ts'
 import { openDatabase } from './open-database.ts'
+import { assertOwnDatabase } from './own-database.ts'
 import { makePasswords } from './passwords.ts'
 import { completePorts } from './ports.ts'
 import type { Ports } from './ports.ts'
@@ -33,13 +43,23 @@ export interface Composed {
   close(): Promise<void>
 }
 
+/** What is said on the command line only. */
+export interface ComposeOptions {
+  /** lines of the journal of erasures are lost, and the operator takes that upon them */
+  readonly acceptJournalLoss?: boolean
+}
+
 const minuteMs = 60_000
 
 /**
  * Puts a server together from the inside out: secrets, database, other servers, rooms, accounts, media, privacy. Throws
  * where anything of that cannot be used, and closes again what it had opened.
  */
-export async function compose(config: Config, given: Partial<Ports> = {}): Promise<Composed> {
+export async function compose(
+  config: Config,
+  given: Partial<Ports> = {},
+  options: ComposeOptions = {},
+): Promise<Composed> {
   const ports = completePorts(config, given)
   const { clock, random, log, onFatal } = ports
   const serverName = parseServerName(config.serverName)
@@ -63,20 +83,40 @@ export async function compose(config: Config, given: Partial<Ports> = {}): Promi
     () => ports.net.close(),
   )
   try {
+    await assertOwnDatabase(database, serverName)
     const changes = new Changes()
     const erased = new ErasedUsers()
     await database.read((conn) => erased.load(conn))
-    const federation = makeFederation(config, ports, { serverName, ownKeys, database, prepare: async () => [] })
+    const roomCache = new RoomCache(serverName)
+    const prepare: Prepare = (conn, _server, eventNids) => prepareForServer({ roomCache, erased }, conn, eventNids)
+    const federation = makeFederation(config, ports, { serverName, ownKeys, database, prepare })
     const lastSeen = new LastSeen({ database, clock, log, config })
     closers.push(() => lastSeen.flush())
     const thumbnailer = new Thumbnailer(clock)
     closers.push(() => thumbnailer.stop())
+    const journal = await openErasureJournal({
+      ...{ database, clock, log, config },
+      acceptsLoss: options.acceptJournalLoss ?? false,
+    })
+    closers.push(() => journal.close())
+    const eraser = new Eraser()
+    closers.push(() => eraser.stop())
+    const failpoint = given.failpoint ?? failpointFrom(process.env, () => process.kill(process.pid, 'SIGKILL'))
+    const base = { config, clock, random, log, database, serverName, changes, erased, roomCache, ...federation }
+    const delivery = await makeDelivery(base)
+    closers.push(async () => delivery.stop())
     const deps: Deps = {
-      ...{ config, clock, random, log, database, serverName, changes, erased, lastSeen, thumbnailer },
-      ...federation,
-      roomCache: new RoomCache(serverName),
+      ...base,
+      ...delivery,
+      ...{ journal, eraser, thumbnailer, lastSeen },
       passwords: await makePasswords(config, random, database),
       sessions: new Sessions(),
+      // What accounts need of the parts above them: asked for once everything is there.
+      get departure() {
+        return makeDeparture(deps)
+      },
+      profileChanged: (requester) => followProfile(deps, requester),
+      ...(failpoint === undefined ? {} : { failpoint }),
       blobFiles: new BlobFiles(config.media.path),
       remoteFetches: new RemoteFetches(),
       rateLimits: new RateLimits(config.rateLimits, clock),
@@ -84,7 +124,9 @@ export async function compose(config: Config, given: Partial<Ports> = {}): Promi
       stopping: stopping.signal,
       operatorToken: random.token(32),
     }
+    await preparePrivacy(deps)
     const start = async () => {
+      eraser.start(deps)
       await federation.outbound.start()
       closers.push(() => federation.outbound.stop())
       repeated.add('sweep of accounts', 5 * minuteMs, () => sweepAccounts(deps))

@@ -25,9 +25,9 @@ export interface Ports {
 export function completePorts(config: Config, given: Partial<Ports>): Ports {
   const clock = given.clock ?? systemClock
   const dns = given.dns ?? makeSystemDns()
-  const { extraCaFiles, allowPrivateAddresses } = config.outgoingHttp
+  const { extraCaFiles, allowPrivateAddresses, proxy } = config.outgoingHttp
   const net = () =>
-    new SystemNet({ clock, dns, allowPrivateAddresses, extraCa: extraCaFiles.map(readPem), userAgent: 'Lethe' })
+    new SystemNet({ clock, dns, allowPrivateAddresses, proxy, extraCa: extraCaFiles.map(readPem), userAgent: 'Lethe' })
   const onFatal = (error: Error) => {
     throw error
   }

@@ -15,13 +15,14 @@ const list = query<{ roomNid: number }>('listCurrentState')(({ db, t, p }) => {
 })
 const listRows = query<{ roomNid: number }>('listCurrentStateEvents')(({ db, t, p }) => {
   const [c, e] = [t(current_state), t(events)]
-  return db
-    .select({ event: e })
-    .from(c)
-    .innerJoin(e, eq(e.event_nid, c.event_nid))
-    .where(eq(c.room_nid, p.roomNid))
+  return db.select({ event: e }).from(c).innerJoin(e, eq(e.event_nid, c.event_nid)).where(eq(c.room_nid, p.roomNid))
 })
-const put = query<{ roomNid: number; stateKeyNid: number; eventNid: number }>('putCurrentState')(({ db, t, p, excluded }) => {
+const put = query<{ roomNid: number; stateKeyNid: number; eventNid: number }>('putCurrentState')(({
+  db,
+  t,
+  p,
+  excluded,
+}) => {
   const c = t(current_state)
   return db
     .insert(c)
@@ -50,7 +51,10 @@ export function listCurrentState(conn: Conn, roomNid: number): Promise<CurrentSt
 }
 
 /** The rows of the events of a room's current state. */
-export async function listCurrentStateEvents(conn: Conn, roomNid: number): Promise<(typeof events)['sqlite']['$inferSelect'][]> {
+export async function listCurrentStateEvents(
+  conn: Conn,
+  roomNid: number,
+): Promise<(typeof events)['sqlite']['$inferSelect'][]> {
   return (await listRows(conn, { roomNid })).map(({ event }) => event)
 }
 

@@ -94,12 +94,27 @@ export async function insertErasurePeers(
   await peers(tx, { ...census })
 }
 
-const roomCount = sqlQuery<{ nid: number }, { n: number | string }>(
-  'countErasureRooms',
-  'select count(*) as n from erasure_rooms where erasure_nid = :nid',
+const scope = sqlQuery<{ userNid: number }, { [K in keyof ErasureScope]: number | string }>(
+  'countErasureScope',
+  `select (select count(*) from events where sender_nid = :userNid) as events,
+     (select count(*) from memberships where user_nid = :userNid) as rooms,
+     (select count(*) from media where uploader_nid = :userNid) as files,
+     (select count(distinct h.server_nid) from memberships m join room_hosts h on h.room_nid = m.room_nid
+       where m.user_nid = :userNid) as servers`,
 )
 
-/** How many rooms an erasure concerns. */
-export async function countErasureRooms(conn: Conn, nid: number): Promise<number> {
-  return Number((await roomCount.first(conn, { nid }))?.n ?? 0)
+/** How much there is of a user. */
+export interface ErasureScope {
+  readonly events: number
+  readonly rooms: number
+  readonly files: number
+  /** that are or were in the user's rooms, ours included */
+  readonly servers: number
+}
+
+/** How much an erasure of a user would concern. */
+export async function countErasureScope(conn: Conn, userNid: number): Promise<ErasureScope> {
+  const row = await scope.first(conn, { userNid })
+  const of = (key: keyof ErasureScope) => Number(row?.[key] ?? 0)
+  return { events: of('events'), rooms: of('rooms'), files: of('files'), servers: of('servers') }
 }

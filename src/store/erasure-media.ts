@@ -110,3 +110,13 @@ export async function deleteLinksOfMedia(tx: Tx, mediaNids: readonly number[]): 
 export async function countMediaOfUser(conn: Conn, userNid: number): Promise<number> {
   return Number((await left.first(conn, { userNid }))?.n ?? 0)
 }
+
+const linked = sqlQuery<{ userNid: number }, { n: number | string }>(
+  'countMediaLinksOfUser',
+  'select count(*) as n from event_media m join events e on e.event_nid = m.event_nid where e.sender_nid = :userNid',
+)
+
+/** How many links there are from events of the user to files. */
+export async function countMediaLinksOfUser(conn: Conn, userNid: number): Promise<number> {
+  return Number((await linked.first(conn, { userNid }))?.n ?? 0)
+}

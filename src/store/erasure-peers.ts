@@ -82,7 +82,7 @@ export function listDuePeers(conn: Conn, now: number, most: number): Promise<Due
 
 /** When the next server is to be told, undefined where none is left. */
 export async function findNextPeerTs(conn: Conn): Promise<number | undefined> {
-  return (await next.first(conn, {}))?.next_ts ?? undefined
+  return (await next.first(conn))?.next_ts ?? undefined
 }
 
 /** Takes a server that is due, so that nobody else asks it before `nextTs`; gives how often it was asked, this time included. */
@@ -108,5 +108,21 @@ export async function wakePeer(tx: Tx, serverNid: number, now: number, sinceTs: 
 
 /** The servers for which anything waits. */
 export async function listPendingHosts(conn: Conn): Promise<Set<ServerName>> {
-  return new Set((await openPeers(conn, {})).map(({ host }) => host))
+  return new Set((await openPeers(conn)).map(({ host }) => host))
+}
+
+const retryPeers = sqlRun<{ nid: number; now: number }>(
+  'retryPeers',
+  `update erasure_peers set state = case when state = 'unsupported' then state else 'pending' end, next_ts = :now
+   where erasure_nid = :nid and state in ('pending', 'unsupported', 'refused', 'expired')`,
+)
+const retryRooms = sqlRun<{ nid: number; now: number }>(
+  'retryRoomsToLeave',
+  `update erasure_rooms set state = 'leaving', not_before_ts = :now where erasure_nid = :nid and state in ('leaving', 'failed')`,
+)
+
+/** Makes all that waits for other servers due, also what was refused or given up. */
+export async function retryErasureWork(tx: Tx, nid: number, now: number): Promise<void> {
+  await retryPeers(tx, { nid, now })
+  await retryRooms(tx, { nid, now })
 }

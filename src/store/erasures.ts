@@ -83,6 +83,10 @@ const release = sqlRun<{ nid: number; fence: number }>(
   'releaseErasureLease',
   'update erasures set lease_until_ts = 0 where erasure_nid = :nid and fence = :fence',
 )
+const releaseAll = sqlRun<Record<never, never>>(
+  'releaseAllErasureLeases',
+  'update erasures set lease_until_ts = 0 where lease_until_ts <> 0',
+)
 const setState = sqlRun<{ nid: number; state: string; resume: string | null }>(
   'putErasureState',
   'update erasures set state = :state, resume_state = :resume, fence = fence + 1, lease_until_ts = 0 where erasure_nid = :nid',
@@ -201,6 +205,11 @@ export async function renewErasureLease(tx: Tx, nid: number, fence: number, unti
 /** Gives the right back. */
 export async function releaseErasureLease(tx: Tx, nid: number, fence: number): Promise<void> {
   await release(tx, { nid, fence })
+}
+
+/** Gives back all rights: of a process that had the database to itself and is gone. */
+export async function releaseAllErasureLeases(tx: Tx): Promise<void> {
+  await releaseAll(tx)
 }
 
 /** Sets a state by decision of an operator, and takes the job from whoever works on it. */

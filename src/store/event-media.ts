@@ -3,7 +3,9 @@ import { event_media } from '../../schema/tables/events.ts'
 import type { Conn, Tx } from './database.ts'
 import { insertMany } from './insert-many.ts'
 
-const insertRows = insertMany('insertEventMedia', event_media, ['event_nid', 'origin', 'media_id'], { onConflict: 'nothing' })
+const insertRows = insertMany('insertEventMedia', event_media, ['event_nid', 'origin', 'media_id'], {
+  onConflict: 'nothing',
+})
 const remove = sqlReturning<{ eventNid: number }, { origin: string; media_id: string }>(
   'deleteEventMedia',
   'delete from event_media where event_nid = :eventNid returning origin, media_id',

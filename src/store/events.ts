@@ -12,13 +12,22 @@ export type EventRow = NonNullable<Awaited<ReturnType<typeof findById.first>>>
 export type NewEvent = Omit<EventRow, 'event_nid' | 'redacted_by' | 'current_after'>
 
 const findById = query<{ eventId: string }>('findEventById')(({ db, t, p }) =>
-  db.select().from(t(events)).where(eq(t(events).event_id, p.eventId)),
+  db
+    .select()
+    .from(t(events))
+    .where(eq(t(events).event_id, p.eventId)),
 )
 const listByNids = query<{ nids: readonly number[] }>('listEventsByNids')(({ db, t, p, anyOf }) =>
-  db.select().from(t(events)).where(anyOf(t(events).event_nid, p.nids)),
+  db
+    .select()
+    .from(t(events))
+    .where(anyOf(t(events).event_nid, p.nids)),
 )
 const listByIds = query<{ eventIds: readonly string[] }>('listEventsByIds')(({ db, t, p, anyOf }) =>
-  db.select().from(t(events)).where(anyOf(t(events).event_id, p.eventIds)),
+  db
+    .select()
+    .from(t(events))
+    .where(anyOf(t(events).event_id, p.eventIds)),
 )
 const listKnown = query<{ eventIds: readonly string[] }>('listKnownEvents')(({ db, t, p, anyOf }) => {
   const e = t(events)
@@ -112,10 +121,16 @@ const insertRows = insertMany('insertEvents', events, [
   'json',
 ])
 const setStateAfter = query<{ nid: number; stateAfter: number }>('setStateAfter')(({ db, t, p }) =>
-  db.update(t(events)).set({ state_after: p.stateAfter }).where(eq(t(events).event_nid, p.nid)),
+  db
+    .update(t(events))
+    .set({ state_after: p.stateAfter })
+    .where(eq(t(events).event_nid, p.nid)),
 )
 const setCurrentAfter = query<{ nid: number; group: number }>('setCurrentAfter')(({ db, t, p }) =>
-  db.update(t(events)).set({ current_after: p.group }).where(eq(t(events).event_nid, p.nid)),
+  db
+    .update(t(events))
+    .set({ current_after: p.group })
+    .where(eq(t(events).event_nid, p.nid)),
 )
 const place = query<{
   nid: number
@@ -148,7 +163,10 @@ const place = query<{
     .where(eq(t(events).event_nid, p.nid)),
 )
 const prune = query<{ nid: number; json: string; ts: number }>('pruneEvent')(({ db, t, p }) =>
-  db.update(t(events)).set({ json: p.json, pruned_ts: p.ts }).where(eq(t(events).event_nid, p.nid)),
+  db
+    .update(t(events))
+    .set({ json: p.json, pruned_ts: p.ts })
+    .where(eq(t(events).event_nid, p.nid)),
 )
 const redact = query<{ nid: number; json: string; ts: number; redactedBy: number }>('redactEvent')(({ db, t, p }) =>
   db
@@ -167,7 +185,10 @@ const neighbour = sqlQuery<{ roomNid: number; ord: number }, { ord: number | nul
   'findOrdBelow',
   'select max(ord) as ord from events where room_nid = :roomNid and ord < :ord and ord is not null',
 )
-const dropNotification = sqlRun<{ nid: number }>('deleteUserNotifications', 'delete from user_notifications where event_nid = :nid')
+const dropNotification = sqlRun<{ nid: number }>(
+  'deleteUserNotifications',
+  'delete from user_notifications where event_nid = :nid',
+)
 
 /** The row of an event. */
 export function findEventById(conn: Conn, eventId: EventId): Promise<EventRow | undefined> {
@@ -218,7 +239,10 @@ export async function reserveEventNids(tx: Tx, count: number): Promise<number[]>
 }
 
 /** Stores events under reserved row ids by one statement. */
-export async function insertEvents(tx: Tx, rows: readonly (Omit<EventRow, 'redacted_by' | 'current_after'>)[]): Promise<void> {
+export async function insertEvents(
+  tx: Tx,
+  rows: readonly Omit<EventRow, 'redacted_by' | 'current_after'>[],
+): Promise<void> {
   await insertRows(
     tx,
     rows.map((row) => ({ ...row, redacted_by: null })),
@@ -261,7 +285,10 @@ export async function pruneEventRow(tx: Tx, nid: number, json: string, ts: numbe
 }
 
 /** Replaces the stored text of an event by what the redaction left of it, and names the redaction. */
-export async function redactEventRow(tx: Tx, redacted: { nid: number; json: string; ts: number; redactedBy: number }): Promise<void> {
+export async function redactEventRow(
+  tx: Tx,
+  redacted: { nid: number; json: string; ts: number; redactedBy: number },
+): Promise<void> {
   await redact(tx, redacted)
 }
 

@@ -17,20 +17,34 @@ const list = query<{ roomNid: number }>('listForwardExtremities')(({ db, t, p })
 const insert = query<{ roomNid: number; eventNid: number }>('insertForwardExtremity')(({ db, t, p }) =>
   db.insert(t(forward_extremities)).values({ room_nid: p.roomNid, event_nid: p.eventNid }).onConflictDoNothing(),
 )
-const replace = query<{ roomNid: number; oldNid: number; newNid: number }>('replaceForwardExtremity')(({ db, t, p }) => {
+const replace = query<{ roomNid: number; oldNid: number; newNid: number }>('replaceForwardExtremity')(({
+  db,
+  t,
+  p,
+}) => {
   const f = t(forward_extremities)
   return db
     .update(f)
     .set({ event_nid: p.newNid })
     .where(and(eq(f.room_nid, p.roomNid), eq(f.event_nid, p.oldNid)))
 })
-const remove = query<{ roomNid: number; nids: readonly number[] }>('deleteForwardExtremities')(({ db, t, p, anyOf }) => {
+const remove = query<{ roomNid: number; nids: readonly number[] }>('deleteForwardExtremities')(({
+  db,
+  t,
+  p,
+  anyOf,
+}) => {
   const f = t(forward_extremities)
   return db.delete(f).where(and(eq(f.room_nid, p.roomNid), anyOf(f.event_nid, p.nids)))
 })
-const insertBackward = insertMany('insertBackwardExtremities', backward_extremities, ['room_nid', 'event_id', 'referrer_nid'], {
-  onConflict: 'nothing',
-})
+const insertBackward = insertMany(
+  'insertBackwardExtremities',
+  backward_extremities,
+  ['room_nid', 'event_id', 'referrer_nid'],
+  {
+    onConflict: 'nothing',
+  },
+)
 const findBackward = query<{ roomNid: number; eventId: string }>('listReferrers')(({ db, t, p }) => {
   const b = t(backward_extremities)
   return db

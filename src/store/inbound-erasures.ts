@@ -53,7 +53,7 @@ export function listDueInboundErasures(conn: Conn, now: number): Promise<Inbound
 
 /** Those that are done in mode `forget`: local people may hold what was written. */
 export function listHeldInbound(conn: Conn): Promise<InboundErasure[]> {
-  return held(conn, {})
+  return held(conn)
 }
 
 /** Notes an erasure that a user's server asked for. */

@@ -59,11 +59,45 @@ const rows = insertMany(
   {
     onConflict: {
       key: ['user_nid', 'room_nid'],
-      update: ['membership', 'event_nid', 'sender_nid', 'local', 'forgotten', 'writer', 'pos', 'ord', 'display_name', 'avatar_url'],
+      update: [
+        'membership',
+        'event_nid',
+        'sender_nid',
+        'local',
+        'forgotten',
+        'writer',
+        'pos',
+        'ord',
+        'display_name',
+        'avatar_url',
+      ],
     },
   },
 )
-const putStripped = query<{ userNid: number; roomNid: number; stripped: string | null }>('putStrippedState')(({ db, t, p }) => {
+const put = query<{ [K in keyof NewMembership]: NewMembership[K] }>('putMembership')(({ db, t, p }) => {
+  const m = t(memberships)
+  const changed = {
+    membership: p.membership,
+    event_nid: p.event_nid,
+    sender_nid: p.sender_nid,
+    local: p.local,
+    forgotten: p.forgotten,
+    writer: p.writer,
+    pos: p.pos,
+    ord: p.ord,
+    display_name: p.display_name,
+    avatar_url: p.avatar_url,
+  }
+  return db
+    .insert(m)
+    .values({ user_nid: p.user_nid, room_nid: p.room_nid, stripped_state: null, ...changed })
+    .onConflictDoUpdate({ target: [m.user_nid, m.room_nid], set: changed })
+})
+const putStripped = query<{ userNid: number; roomNid: number; stripped: string | null }>('putStrippedState')(({
+  db,
+  t,
+  p,
+}) => {
   const m = t(memberships)
   return db
     .update(m)
@@ -77,8 +111,10 @@ const forget = query<{ userNid: number; roomNid: number; forgotten: boolean }>('
     .set({ forgotten: p.forgotten })
     .where(and(eq(m.user_nid, p.userNid), eq(m.room_nid, p.roomNid)))
 })
-const prune = sqlRun<{ nids: readonly number[] }>('pruneMembershipNames', ({ list }) =>
-  `update memberships set display_name = null, avatar_url = null where event_nid in ${list('nids', 'int')}`,
+const prune = sqlRun<{ nids: readonly number[] }>(
+  'pruneMembershipNames',
+  ({ list }) =>
+    `update memberships set display_name = null, avatar_url = null where event_nid in ${list('nids', 'int')}`,
 )
 const heroes = sqlQuery<{ roomNid: number }, { user_id: string }>(
   'listHeroes',
@@ -89,6 +125,11 @@ const formerHeroes = sqlQuery<{ roomNid: number }, { user_id: string }>(
   'listFormerHeroes',
   `select u.user_id from memberships m join users u on u.user_nid = m.user_nid
    where m.room_nid = :roomNid and m.membership in ('leave', 'ban') order by m.event_nid limit 6`,
+)
+const ofServer = sqlQuery<{ roomNid: number; serverNid: number }, { user_id: UserId }>(
+  'listUsersOfServerInRoom',
+  `select u.user_id from memberships m join users u on u.user_nid = m.user_nid
+   where m.room_nid = :roomNid and u.server_nid = :serverNid`,
 )
 const countLocal = sqlQuery<{ roomNid: number }, { n: number | string }>(
   'countLocalJoined',
@@ -127,6 +168,11 @@ export async function listLocalMembers(
   return (await listLocal(conn, { roomNid, membership })).map((row) => ({ ...row, userId: row.userId as UserId }))
 }
 
+/** The users of one server who have or had a membership of a room. */
+export async function listUsersOfServer(conn: Conn, roomNid: number, serverNid: number): Promise<UserId[]> {
+  return (await ofServer(conn, { roomNid, serverNid })).map(({ user_id: userId }) => userId)
+}
+
 /** How many of our own users are joined to a room. */
 export async function countLocalMembers(conn: Conn, roomNid: number): Promise<number> {
   return Number((await countLocal.first(conn, { roomNid }))?.n ?? 0)
@@ -137,11 +183,18 @@ export type NewMembership = Omit<MembershipRow, 'stripped_state'>
 
 /** Writes memberships, new and changed ones; stripped state that is there stays. */
 export async function putMemberships(tx: Tx, changed: readonly NewMembership[]): Promise<void> {
-  await rows(tx, changed)
+  const [only] = changed
+  if (changed.length === 1 && only !== undefined) await put(tx, only)
+  else await rows(tx, changed)
 }
 
 /** Stripped state that came with an invite or knock, as serialised JSON; null to drop it. */
-export async function putStrippedState(tx: Tx, userNid: number, roomNid: number, stripped: string | null): Promise<void> {
+export async function putStrippedState(
+  tx: Tx,
+  userNid: number,
+  roomNid: number,
+  stripped: string | null,
+): Promise<void> {
   await putStripped(tx, { userNid, roomNid, stripped })
 }
 

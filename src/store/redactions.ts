@@ -2,7 +2,7 @@ import { and, eq } from 'drizzle-orm'
 import { redactions } from '../../schema/tables/events.ts'
 import type { EventId } from '../protocol/ids.ts'
 import type { Conn, Tx } from './database.ts'
-import { query } from './query.ts'
+import { query, sqlQuery } from './query.ts'
 
 const insert = query<{ redactionNid: number; roomNid: number; redacts: string; senderNid: number; applied: boolean }>(
   'insertRedaction',
@@ -33,8 +33,16 @@ const awaited = query<{ ids: readonly string[] }>('listAwaitedRedactions')(({ db
     .from(r)
     .where(and(anyOf(r.redacts, p.ids), eq(r.applied, false)))
 })
+const since = sqlQuery<{ roomNid: number; nid: number }, { event_nid: number }>(
+  'listRedactedSince',
+  `select e.event_nid from redactions r join events e on e.event_id = r.redacts
+   where r.redaction_nid > :nid and r.room_nid = :roomNid and r.applied`,
+)
 const mark = query<{ redactionNid: number }>('markRedactionApplied')(({ db, t, p }) =>
-  db.update(t(redactions)).set({ applied: true }).where(eq(t(redactions).redaction_nid, p.redactionNid)),
+  db
+    .update(t(redactions))
+    .set({ applied: true })
+    .where(eq(t(redactions).redaction_nid, p.redactionNid)),
 )
 
 /** What a redaction event names. */
@@ -67,4 +75,9 @@ export async function putRedactionApplied(tx: Tx, redactionNid: number): Promise
 /** Those of the events that stored redactions wait for. */
 export async function listAwaited(conn: Conn, eventIds: readonly EventId[]): Promise<EventId[]> {
   return (await awaited(conn, { ids: eventIds })).map(({ redacts }) => redacts as EventId)
+}
+
+/** Events of a room that redactions newer than this row id were applied to. */
+export async function listRedactedSince(conn: Conn, roomNid: number, nid: number): Promise<number[]> {
+  return (await since(conn, { roomNid, nid })).map(({ event_nid }) => event_nid)
 }

@@ -44,8 +44,9 @@ const threads = sqlQuery<{ parents: readonly string[]; userNid: number; ignored:
          count(*) over (partition by r.parent_event_id) as count,
          (max(case when r.sender_nid = :userNid then 1 else 0 end) over (partition by r.parent_event_id)) = 1 as participated,
          row_number() over (partition by r.parent_event_id order by e.ord desc) as place
-       from relations r join events e on e.event_nid = r.event_nid
+       from relations r join events e on e.event_nid = r.event_nid join events p on p.event_id = r.parent_event_id
        where r.parent_event_id in ${list('parents', 'text')} and r.rel_type = 'm.thread' and e.ord is not null
+         and e.room_nid = p.room_nid
          and e.redacted_by is null and e.pruned_ts is null and r.sender_nid not in ${list('ignored', 'int')}
      ) newest where place = 1`,
   { bools: ['participated'] },
@@ -56,8 +57,9 @@ const references = sqlQuery<{ parents: readonly string[]; ignored: readonly numb
     `select parent, event_nid from (
        select r.parent_event_id as parent, e.event_nid, e.ord,
          row_number() over (partition by r.parent_event_id order by e.ord desc) as place
-       from relations r join events e on e.event_nid = r.event_nid
+       from relations r join events e on e.event_nid = r.event_nid join events p on p.event_id = r.parent_event_id
        where r.parent_event_id in ${list('parents', 'text')} and r.rel_type = 'm.reference' and e.ord is not null
+         and e.room_nid = p.room_nid
          and e.redacted_by is null and e.pruned_ts is null and r.sender_nid not in ${list('ignored', 'int')}
      ) newest where place <= 100 order by parent, ord`,
 )
@@ -77,12 +79,23 @@ export interface ChildRow {
   readonly type: string
 }
 
-const children = sqlQuery<{ parents: readonly string[]; roomNid: number; most: number }, ChildRow>(
-  'read_children',
-  ({ list }) =>
-    `select e.event_nid, e.event_id, e.ord, r.rel_type, e.type from relations r join events e on e.event_nid = r.event_nid
-     where r.parent_event_id in ${list('parents', 'text')} and e.room_nid = :roomNid and e.ord is not null limit :most`,
-)
+interface ChildrenParams {
+  readonly parents: readonly string[]
+  readonly roomNid: number
+  readonly ord: number
+  readonly relType: string
+  readonly eventType: string
+  readonly most: number
+}
+
+const childrenSql = (list: string, order: 'b' | 'f') =>
+  `select e.event_nid, e.event_id, e.ord, r.rel_type, e.type from relations r join events e on e.event_nid = r.event_nid
+   where r.parent_event_id in ${list} and e.room_nid = :roomNid and e.ord is not null
+     and e.ord ${order === 'b' ? '<=' : '>'} :ord and (:relType = '' or r.rel_type = :relType)
+     and (:eventType = '' or e.type = :eventType) and e.redacted_by is null
+   order by e.ord ${order === 'b' ? 'desc' : 'asc'} limit :most`
+const childrenBack = sqlQuery<ChildrenParams, ChildRow>('read_children_back', ({ list }) => childrenSql(list('parents', 'text'), 'b'))
+const childrenForward = sqlQuery<ChildrenParams, ChildRow>('read_children_forward', ({ list }) => childrenSql(list('parents', 'text'), 'f'))
 const threadRoots = sqlQuery<
   { roomNid: number; before: number; most: number; participant: number; all: boolean },
   { event_nid: number; last_ord: number }
@@ -134,9 +147,24 @@ export async function listRelatedBy(conn: Conn, ids: readonly EventId[]): Promis
   return ids.length === 0 ? [] : related(conn, { ids })
 }
 
-/** The children of events in one room, in no particular order, at most `most`. */
-export async function listChildrenOf(conn: Conn, roomNid: number, parents: readonly EventId[], most: number): Promise<ChildRow[]> {
-  return parents.length === 0 ? [] : children(conn, { roomNid, parents, most })
+/** Which children: at or before `ord` newest first (`b`), or after it oldest first; of all types where none is named. */
+export interface ChildrenRequest {
+  readonly direction: 'b' | 'f'
+  readonly ord: number
+  readonly relType?: string | undefined
+  readonly eventType?: string | undefined
+  readonly most: number
+}
+
+/** The children of events in one room. Redacted ones have lost their relation. */
+export async function listChildrenOf(
+  conn: Conn,
+  roomNid: number,
+  parents: readonly EventId[],
+  { direction, ord, relType = '', eventType = '', most }: ChildrenRequest,
+): Promise<ChildRow[]> {
+  if (parents.length === 0) return []
+  return (direction === 'b' ? childrenBack : childrenForward)(conn, { parents, roomNid, ord, relType, eventType, most })
 }
 
 /** The roots of a room's threads by their newest event, whose `ord` is below `before`; all, or those with the user's part. */

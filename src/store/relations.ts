@@ -35,23 +35,25 @@ const findOf = query<{ eventId: string }>('findRelationOf')(({ db, t, p }) => {
     .innerJoin(r, eq(r.event_nid, e.event_nid))
     .where(eq(e.event_id, p.eventId))
 })
-const findAnnotation = query<{ parent: string; senderNid: number; key: string; roomNid: number }>('findAnnotation')(
-  ({ db, t, p }) => {
-    const r = t(relations)
-    return db
-      .select({ eventNid: r.event_nid })
-      .from(r)
-      .where(
-        and(
-          eq(r.parent_event_id, p.parent),
-          eq(r.rel_type, 'm.annotation'),
-          eq(r.sender_nid, p.senderNid),
-          eq(r.aggregation_key, p.key),
-          eq(r.room_nid, p.roomNid),
-        ),
-      )
-  },
-)
+const findAnnotation = query<{ parent: string; senderNid: number; key: string; roomNid: number }>('findAnnotation')(({
+  db,
+  t,
+  p,
+}) => {
+  const r = t(relations)
+  return db
+    .select({ eventNid: r.event_nid })
+    .from(r)
+    .where(
+      and(
+        eq(r.parent_event_id, p.parent),
+        eq(r.rel_type, 'm.annotation'),
+        eq(r.sender_nid, p.senderNid),
+        eq(r.aggregation_key, p.key),
+        eq(r.room_nid, p.roomNid),
+      ),
+    )
+})
 
 /** A relation of an event to another. */
 export interface NewRelation {

@@ -5,13 +5,22 @@ import type { Conn, Tx } from './database.ts'
 import { query } from './query.ts'
 
 const findById = query<{ roomId: string }>('findRoomById')(({ db, t, p }) =>
-  db.select().from(t(rooms)).where(eq(t(rooms).room_id, p.roomId)),
+  db
+    .select()
+    .from(t(rooms))
+    .where(eq(t(rooms).room_id, p.roomId)),
 )
 const findByNid = query<{ roomNid: number }>('findRoomByNid')(({ db, t, p }) =>
-  db.select().from(t(rooms)).where(eq(t(rooms).room_nid, p.roomNid)),
+  db
+    .select()
+    .from(t(rooms))
+    .where(eq(t(rooms).room_nid, p.roomNid)),
 )
 const findRevision = query<{ roomNid: number }>('findRoomRevision')(({ db, t, p }) =>
-  db.select({ revision: t(rooms).revision }).from(t(rooms)).where(eq(t(rooms).room_nid, p.roomNid)),
+  db
+    .select({ revision: t(rooms).revision })
+    .from(t(rooms))
+    .where(eq(t(rooms).room_nid, p.roomNid)),
 )
 const insert = query<{ roomId: string; version: string; partialState: boolean }>('insertRoom')(({ db, t, p }) =>
   db
@@ -40,11 +49,17 @@ const advance = query<{
     .where(and(eq(t(rooms).room_nid, p.roomNid), eq(t(rooms).revision, p.revision))),
 )
 const publish = query<{ roomNid: number; published: boolean }>('publishRoom')(({ db, t, p }) =>
-  db.update(t(rooms)).set({ published: p.published }).where(eq(t(rooms).room_nid, p.roomNid)),
+  db
+    .update(t(rooms))
+    .set({ published: p.published })
+    .where(eq(t(rooms).room_nid, p.roomNid)),
 )
 
 const setVersion = query<{ roomNid: number; version: string }>('setRoomVersion')(({ db, t, p }) =>
-  db.update(t(rooms)).set({ version: p.version }).where(eq(t(rooms).room_nid, p.roomNid)),
+  db
+    .update(t(rooms))
+    .set({ version: p.version })
+    .where(eq(t(rooms).room_nid, p.roomNid)),
 )
 
 /** A row of `rooms`. */
@@ -60,7 +75,6 @@ export interface RoomAdvance {
   readonly currentGroup: number
   readonly lastLocalNid: number
 }
-
 
 /** The version row of a room. */
 export function findRoomById(conn: Conn, roomId: RoomId): Promise<RoomRow | undefined> {

@@ -154,7 +154,7 @@ const whichErased = sqlQuery<{ userNid: number; nids: readonly number[] }, { eve
 /** Drops stored transactions that hold events of a person: they are put together again, pruned. Gives how many. */
 export async function deleteOutboundTransactionsOf(tx: Tx, userNid: number): Promise<number> {
   let dropped = 0
-  for (const row of await transactions(tx, {})) {
+  for (const row of await transactions(tx)) {
     const nids = JSON.parse(row.event_nids) as number[]
     if (nids.length === 0 || (await whichErased.first(tx, { userNid, nids })) === undefined) continue
     dropped += await dropTransaction(tx, { serverNid: row.server_nid, eventNids: row.event_nids })

@@ -5,16 +5,29 @@ import type { Conn, Tx } from './database.ts'
 import { query } from './query.ts'
 
 const findByName = query<{ name: string }>('findServerByName')(({ db, t, p }) =>
-  db.select({ nid: t(servers).server_nid }).from(t(servers)).where(eq(t(servers).name, p.name)),
+  db
+    .select({ nid: t(servers).server_nid })
+    .from(t(servers))
+    .where(eq(t(servers).name, p.name)),
 )
 const findByNid = query<{ nid: number }>('findServerByNid')(({ db, t, p }) =>
-  db.select({ name: t(servers).name }).from(t(servers)).where(eq(t(servers).server_nid, p.nid)),
+  db
+    .select({ name: t(servers).name })
+    .from(t(servers))
+    .where(eq(t(servers).server_nid, p.nid)),
 )
 const listByNids = query<{ nids: readonly number[] }>('listServersByNids')(({ db, t, p, anyOf }) =>
-  db.select({ nid: t(servers).server_nid, name: t(servers).name }).from(t(servers)).where(anyOf(t(servers).server_nid, p.nids)),
+  db
+    .select({ nid: t(servers).server_nid, name: t(servers).name })
+    .from(t(servers))
+    .where(anyOf(t(servers).server_nid, p.nids)),
 )
 const insert = query<{ name: string }>('insertServer')(({ db, t, p }) =>
-  db.insert(t(servers)).values({ name: p.name }).onConflictDoNothing().returning({ nid: t(servers).server_nid }),
+  db
+    .insert(t(servers))
+    .values({ name: p.name })
+    .onConflictDoNothing()
+    .returning({ nid: t(servers).server_nid }),
 )
 
 /** The row id of a server, undefined where no row names it. */

@@ -12,14 +12,19 @@ const insertRows = insertMany(
   { onConflict: 'nothing' },
 )
 const list = query<{ roomId: string }>('listStagedEvents')(({ db, t, p }) =>
-  db.select().from(t(staged_events)).where(eq(t(staged_events).room_id, p.roomId)).orderBy(t(staged_events).staged_nid),
+  db
+    .select()
+    .from(t(staged_events))
+    .where(eq(t(staged_events).room_id, p.roomId))
+    .orderBy(t(staged_events).staged_nid),
 )
 const listRooms = query('listStagedRooms')(({ db, t }) =>
   db.selectDistinct({ roomId: t(staged_events).room_id }).from(t(staged_events)),
 )
 const remove = sqlRun<{ roomId: string; eventIds: readonly string[] }>(
   'deleteStagedEvents',
-  ({ list: listOf }) => `delete from staged_events where room_id = :roomId and event_id in ${listOf('eventIds', 'text')}`,
+  ({ list: listOf }) =>
+    `delete from staged_events where room_id = :roomId and event_id in ${listOf('eventIds', 'text')}`,
 )
 
 /** A PDU that was taken and not yet judged. */

@@ -4,7 +4,10 @@ import type { Conn, Tx } from './database.ts'
 import { query } from './query.ts'
 
 const findByNid = query<{ groupNid: number }>('findStateGroup')(({ db, t, p }) =>
-  db.select().from(t(state_groups)).where(eq(t(state_groups).group_nid, p.groupNid)),
+  db
+    .select()
+    .from(t(state_groups))
+    .where(eq(t(state_groups).group_nid, p.groupNid)),
 )
 const findByHash = query<{ roomNid: number; hash: Buffer }>('findStateGroupByHash')(({ db, t, p }) =>
   db

@@ -25,15 +25,15 @@ const listByNids = query<{ nids: readonly number[] }>('listStateKeys')(({ db, t,
     .from(t(state_keys))
     .where(anyOf(t(state_keys).state_key_nid, p.nids)),
 )
-const listByPairs = sqlQuery<{ pairs: readonly (readonly [string, string])[] }, { nid: number; type: string; state_key: string }>(
-  'listStateKeysByPairs',
-  {
-    sqlite: `select k.state_key_nid as nid, k.type, k.state_key from json_each(:pairs) j join state_keys k
+const listByPairs = sqlQuery<
+  { pairs: readonly (readonly [string, string])[] },
+  { nid: number; type: string; state_key: string }
+>('listStateKeysByPairs', {
+  sqlite: `select k.state_key_nid as nid, k.type, k.state_key from json_each(:pairs) j join state_keys k
       on k.type = json_extract(j.value, '$[0]') and k.state_key = json_extract(j.value, '$[1]')`,
-    postgres: `select k.state_key_nid as nid, k.type, k.state_key from jsonb_array_elements(:pairs::jsonb) j
+  postgres: `select k.state_key_nid as nid, k.type, k.state_key from jsonb_array_elements(:pairs::jsonb) j
       join state_keys k on k.type = j->>0 and k.state_key = j->>1`,
-  },
-)
+})
 
 /** A place in the state, with its row id. */
 export interface StateKeyRow extends StateKey {

@@ -4,13 +4,13 @@ import type { Conn, Tx } from './database.ts'
 import { query } from './query.ts'
 
 const find = query<{ roomNid: number }>('findSummary')(({ db, t, p }) =>
-  db.select().from(t(room_summaries)).where(eq(t(room_summaries).room_nid, p.roomNid)),
+  db
+    .select()
+    .from(t(room_summaries))
+    .where(eq(t(room_summaries).room_nid, p.roomNid)),
 )
 const insert = query<{ roomNid: number; writer: number; pos: number }>('insertSummary')(({ db, t, p }) =>
-  db
-    .insert(t(room_summaries))
-    .values({ room_nid: p.roomNid, writer: p.writer, pos: p.pos })
-    .onConflictDoNothing(),
+  db.insert(t(room_summaries)).values({ room_nid: p.roomNid, writer: p.writer, pos: p.pos }).onConflictDoNothing(),
 )
 const touch = query<{
   roomNid: number
@@ -35,26 +35,27 @@ const bump = query<{
     .set({ writer: p.writer, pos: p.pos, last_ord: p.lastOrd, bump_ord: p.lastOrd, bump_ts: p.ts })
     .where(eq(t(room_summaries).room_nid, p.roomNid)),
 )
-const put = query<{ [K in keyof SummaryState]: SummaryState[K] } & { roomNid: number }>('putSummaryState')(({ db, t, p }) =>
-  db
-    .update(t(room_summaries))
-    .set({
-      name: p.name,
-      topic: p.topic,
-      avatar_url: p.avatar_url,
-      canonical_alias: p.canonical_alias,
-      room_type: p.room_type,
-      encryption: p.encryption,
-      join_rule: p.join_rule,
-      history_visibility: p.history_visibility,
-      guest_access: p.guest_access,
-      tombstone: p.tombstone,
-      creator: p.creator,
-      joined_count: p.joined_count,
-      invited_count: p.invited_count,
-      heroes: p.heroes,
-    })
-    .where(eq(t(room_summaries).room_nid, p.roomNid)),
+const put = query<{ [K in keyof SummaryState]: SummaryState[K] } & { roomNid: number }>('putSummaryState')(
+  ({ db, t, p }) =>
+    db
+      .update(t(room_summaries))
+      .set({
+        name: p.name,
+        topic: p.topic,
+        avatar_url: p.avatar_url,
+        canonical_alias: p.canonical_alias,
+        room_type: p.room_type,
+        encryption: p.encryption,
+        join_rule: p.join_rule,
+        history_visibility: p.history_visibility,
+        guest_access: p.guest_access,
+        tombstone: p.tombstone,
+        creator: p.creator,
+        joined_count: p.joined_count,
+        invited_count: p.invited_count,
+        heroes: p.heroes,
+      })
+      .where(eq(t(room_summaries).room_nid, p.roomNid)),
 )
 
 /** A row of `room_summaries`. */

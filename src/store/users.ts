@@ -8,10 +8,16 @@ import { query } from './query.ts'
 import { putServer } from './servers.ts'
 
 const findById = query<{ userId: string }>('findUserById')(({ db, t, p }) =>
-  db.select({ nid: t(users).user_nid }).from(t(users)).where(eq(t(users).user_id, p.userId)),
+  db
+    .select({ nid: t(users).user_nid })
+    .from(t(users))
+    .where(eq(t(users).user_id, p.userId)),
 )
 const findByNid = query<{ nid: number }>('findUserByNid')(({ db, t, p }) =>
-  db.select({ userId: t(users).user_id }).from(t(users)).where(eq(t(users).user_nid, p.nid)),
+  db
+    .select({ userId: t(users).user_id })
+    .from(t(users))
+    .where(eq(t(users).user_nid, p.nid)),
 )
 const listByIds = query<{ userIds: readonly string[] }>('listUsersByIds')(({ db, t, p, anyOf }) =>
   db
@@ -34,7 +40,10 @@ const insert = query<{ userId: string; serverNid: number }>('insertUser')(({ db,
 )
 const insertRows = insertMany('insertUsers', users, ['user_id', 'server_nid'], { onConflict: 'nothing' })
 const markReturned = query<{ nid: number; ts: number }>('markUserReturned')(({ db, t, p }) =>
-  db.update(t(users)).set({ returned_ts: p.ts }).where(eq(t(users).user_nid, p.nid)),
+  db
+    .update(t(users))
+    .set({ returned_ts: p.ts })
+    .where(eq(t(users).user_nid, p.nid)),
 )
 
 /** A row of `users`, in the names of the code. */

@@ -21,6 +21,8 @@ export interface DialDeps {
   readonly dns: Dns
   readonly clock: Clock
   readonly allowPrivateAddresses: boolean
+  /** an HTTP proxy (`http://host:port`) for what is not configured to be internal; it resolves the names, and answers for them */
+  readonly proxy?: string | null
 }
 
 const connectMs = 10_000
@@ -39,6 +41,10 @@ export function makeConnector(deps: DialDeps, dial: Dial): buildConnector.connec
 export async function open(deps: DialDeps, dial: Dial): Promise<Socket> {
   const isAllowed = (address: string) => dial.guard === 'configured' || deps.allowPrivateAddresses || isPublicAddress(address)
   const host = bare(dial.host)
+  if (deps.proxy && dial.guard === 'public') {
+    if (isIP(host) !== 0 && !isAllowed(host)) throw new NetError('refused-address', 'the address is not a public one')
+    return tunnel(deps, deps.proxy, { ...dial, host })
+  }
   const addresses = await resolve(deps, dial, host)
   const allowed = addresses.filter(({ address }) => isAllowed(address))
   if (allowed.length === 0) throw new NetError('refused-address', 'the address is not a public one')
@@ -51,6 +57,42 @@ export async function open(deps: DialDeps, dial: Dial): Promise<Socket> {
   return socket
 }
 
+/** A connection through the proxy, by CONNECT. */
+async function tunnel(deps: DialDeps, proxy: string, dial: Dial): Promise<Socket> {
+  const url = new URL(proxy)
+  const at = { ...dial, host: bare(url.hostname), port: Number(url.port || 80), isTls: false, guard: 'configured' } as const
+  const socket = await handshake(deps, at, at.host, await resolve(deps, at, at.host))
+  const authority = `${dial.host.includes(':') ? `[${dial.host}]` : dial.host}:${dial.port}`
+  const credentials = decodeURIComponent(url.username ? `${url.username}:${url.password}` : '')
+  const authorization = credentials === '' ? '' : `proxy-authorization: Basic ${Buffer.from(credentials).toString('base64')}\r\n`
+  socket.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${authorization}\r\n`)
+  const status = await answerToConnect(deps, socket)
+  if (status === 200) return dial.isTls ? handshake(deps, dial, dial.host, [], socket) : socket
+  socket.destroy()
+  throw new NetError('connect', `the proxy answered ${status}`)
+}
+
+function answerToConnect({ clock }: DialDeps, socket: Socket): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let head = ''
+    const fail = () => {
+      stop()
+      socket.destroy()
+      reject(new NetError('connect', 'the proxy did not answer'))
+    }
+    const take = (chunk: Buffer) => {
+      head += chunk.toString('latin1')
+      if (head.length > 16_384) return fail()
+      if (!head.includes('\r\n\r\n')) return
+      stop()
+      socket.off('data', take).off('error', fail).off('close', fail)
+      resolve(Number(/^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1] ?? 0))
+    }
+    const stop = clock.setTimer(connectMs, fail)
+    socket.on('data', take).once('error', fail).once('close', fail)
+  })
+}
+
 async function resolve({ dns }: DialDeps, { guard }: Dial, host: string): Promise<readonly Address[]> {
   const family = isIP(host)
   if (family !== 0) return [{ address: host, family: family === 6 ? 6 : 4 }]
@@ -61,7 +103,7 @@ async function resolve({ dns }: DialDeps, { guard }: Dial, host: string): Promis
   }
 }
 
-function handshake({ clock }: DialDeps, dial: Dial, host: string, addresses: readonly Address[]): Promise<Socket> {
+function handshake({ clock }: DialDeps, dial: Dial, host: string, addresses: readonly Address[], over?: Socket): Promise<Socket> {
   const { port, isTls, secureContext, certificateName } = dial
   const lookup: LookupFunction = (_host, options, callback) => {
     const [first] = addresses
@@ -79,7 +121,7 @@ function handshake({ clock }: DialDeps, dial: Dial, host: string, addresses: rea
     checkServerIdentity: (_host: string, cert: Parameters<typeof checkServerIdentity>[1]) => checkServerIdentity(name, cert),
   }
   return new Promise((resolve, reject) => {
-    const socket: Socket = isTls ? connectTls(tls) : connectTcp(tcp)
+    const socket: Socket = isTls ? connectTls(over === undefined ? tls : { ...tls, socket: over }) : connectTcp(tcp)
     const stop = clock.setTimer(connectMs, () => fail(new NetError('timeout', 'connecting took too long')))
     const fail = (error: Error) => {
       stop()

@@ -2,7 +2,7 @@ import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ApiClient } from '../support/api-client.ts'
-import { erasureReaches, isSettled } from '../support/erasure.ts'
+import { erasureReaches } from '../support/erasure.ts'
 import type { ErasureShown } from '../support/erasure.ts'
 import { eraseHerself, startPrivacyWorld } from '../support/privacy-world.ts'
 import type { PrivacyWorld } from '../support/privacy-world.ts'
@@ -38,11 +38,11 @@ async function putBack(): Promise<void> {
   await peerServer.start()
 }
 
-/** Waits for the end of the job; alice's rows are then gone for everybody. */
+/** Waits for the end of the job; what alice wrote is then gone for everybody. */
 async function settles(): Promise<ErasureShown> {
   const { home, life, cast } = world
-  const isOver = (shown: ErasureShown) => isSettled(shown) && shown.peers.length > 0 && shown.peers.every(({ state }) => state === 'acknowledged')
-  const shown = await erasureReaches(home, life.alice.userId, isOver)
+  const shown = await erasureReaches(home, life.alice.userId, ({ state }) => state === 'CLOSED')
+  expect(shown.peers.map(({ host, state }) => [host, state])).toEqual([[world.peerServer.name, 'acknowledged']])
   expect((await cast.bob.event(life.rooms.shared, life.plain.id))['content']).toEqual({})
   return shown
 }

@@ -171,10 +171,10 @@ describe('serve', () => {
     )
     server.child.kill('SIGHUP')
     for (let i = 0; i < 100 && !server.output().includes('reloaded'); i++) await pause(20)
-    await fetch(`${server.url}/_matrix/client/v3/rooms/!secret:a.test/members?access_token=hush`)
-    for (let i = 0; i < 100 && !server.output().includes('members'); i++) await pause(20)
-    expect(server.output()).toContain('/_matrix/client/v3/rooms/:roomId/members')
-    expect(server.output()).not.toContain('secret:a.test')
+    await fetch(`${server.url}/_matrix/client/v3/profile/@secret:serve.test?access_token=hush`)
+    for (let i = 0; i < 100 && !server.output().includes('profile'); i++) await pause(20)
+    expect(server.output()).toContain('/_matrix/client/v3/profile/:userId')
+    expect(server.output()).not.toContain('secret:serve.test')
     expect(server.output()).not.toContain('hush')
     server.child.kill('SIGTERM')
     expect((await server.ended).code).toBe(0)
@@ -225,6 +225,21 @@ describe('the command line', () => {
     )
     server.child.kill('SIGTERM')
     await server.ended
+  })
+
+  test('registration tokens and keys', async () => {
+    const { folder } = await world()
+    const made = await run(folder, 'token', 'create', 'welcome', '--uses', '2', '--for', '1d')
+    expect([made.code, made.stdout]).toEqual([0, 'welcome\n'])
+    const listed = JSON.parse((await run(folder, 'token', 'list', '--json')).stdout) as object[]
+    expect(listed).toMatchObject([{ token: 'welcome', uses_allowed: 2, completed: 0, expires_ts: expect.any(Number) }])
+    expect((await run(folder, 'token', 'delete', 'welcome')).code).toBe(0)
+    const again = await run(folder, 'token', 'delete', 'welcome')
+    expect([again.code, again.stderr]).toEqual([1, 'There is no such token\n'])
+    const before = JSON.parse((await run(folder, 'key', 'show', '--json')).stdout) as { key_id: string }
+    const after = JSON.parse((await run(folder, 'key', 'rotate', '--json')).stdout) as { key_id: string }
+    expect(after.key_id).not.toBe(before.key_id)
+    expect((await run(folder, 'key', 'show')).stdout).toContain(`${before.key_id} `)
   })
 
   test('exit codes: 2 for wrong usage, 1 for what is refused, 0 for help', async () => {

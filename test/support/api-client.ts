@@ -178,7 +178,7 @@ export async function eventually<T>(check: () => Promise<T>, ms = 15_000, what =
   do {
     try {
       const value = await check()
-      if (value) return value as NonNullable<T>
+      if (value) return value
       last = value
     } catch (error) {
       last = error

@@ -5,8 +5,9 @@ import type { Engine } from '../../src/store/statement.ts'
 import { putUser } from '../../src/store/users.ts'
 import { silentLog } from '../../src/util/log.ts'
 import { systemClock, systemRandom } from '../../src/util/system-ports.ts'
-import type { EventId, KeyId, RoomId, ServerName, UserId } from '../../src/protocol/ids.ts'
+import type { EventId, RoomId, ServerName, UserId } from '../../src/protocol/ids.ts'
 import type { RoomEvent } from '../../src/protocol/event.ts'
+import { referenceHash } from '../../src/protocol/hash.ts'
 import type { Json, JsonObject } from '../../src/protocol/json-types.ts'
 import { findRoomVersion } from '../../src/protocol/room-version.ts'
 import type { RoomVersion } from '../../src/protocol/room-version.ts'
@@ -22,11 +23,17 @@ import { startRoom } from '../../src/rooms/new-room.ts'
 import type { ErasureMark } from '../../src/rooms/prune-rule.ts'
 import { RoomCache } from '../../src/rooms/room-cache.ts'
 import type { Room } from '../../src/rooms/room.ts'
+import type { Place } from './store.ts'
 import { makePlace } from './store.ts'
+
+const keys = new Map<string, SigningKey>()
 
 /** A signing key made of a name. */
 export function testKey(name: string): SigningKey {
-  return signingKeyFromSeed('ed25519:t' as KeyId, createHash('sha256').update(name).digest())
+  let key = keys.get(name)
+  if (key === undefined)
+    keys.set(name, (key = signingKeyFromSeed('ed25519:t', createHash('sha256').update(name).digest())))
+  return key
 }
 
 export function version(id: string): RoomVersion {
@@ -54,8 +61,13 @@ export interface TestEngine {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export async function makeEngine(engine: Engine, name = 'a.test', federation: FakeFederation = {}): Promise<TestEngine> {
-  const place = await makePlace(engine)
+export async function makeEngine(
+  engine: Engine,
+  name = 'a.test',
+  federation: FakeFederation = {},
+  shared?: Place,
+): Promise<TestEngine> {
+  const place = shared ?? (await makePlace(engine))
   const database = await place.open()
   const serverName = name as ServerName
   const calls: string[] = []
@@ -63,7 +75,7 @@ export async function makeEngine(engine: Engine, name = 'a.test', federation: Fa
   const erased = new Map<number, ErasureMark>()
   const verify = (event: RoomEvent): string | undefined =>
     requiredSigners(event).every((server) =>
-      signingKeyIds(event.pdu.signatures === undefined ? {} : event.pdu, server).some((keyId) =>
+      signingKeyIds(event.pdu, server).some((keyId) =>
         verifyEventSignature(event, server, keyId, testKey(server).publicKey),
       ),
     )
@@ -94,7 +106,8 @@ export async function makeEngine(engine: Engine, name = 'a.test', federation: Fa
     outbound: { wake: (nids: Iterable<number>) => void woken.push(...nids) },
     erased: {
       of: (nid: number) => erased.get(nid),
-      returned: (nid: number, ts: number) => void erased.set(nid, { erasedTs: erased.get(nid)?.erasedTs ?? 0, returnedTs: ts }),
+      returned: (nid: number, ts: number) =>
+        void erased.set(nid, { erasedTs: erased.get(nid)?.erasedTs ?? 0, returnedTs: ts }),
     },
     changes: { announce: () => {} },
   } as unknown as RoomsDeps
@@ -119,12 +132,24 @@ export async function makeEngine(engine: Engine, name = 'a.test', federation: Fa
     async room(creator, { version: id = '11', joinRule = 'public', powerLevels } = {}) {
       const roomVersion = version(id)
       const creatorContent: JsonObject = roomVersion.creatorIsSender ? {} : { creator }
-      const roomId: RoomId | undefined = roomVersion.roomIdIsCreateHash ? undefined : `!${systemRandom.token(6)}:${name}`
+      const roomId: RoomId | undefined = roomVersion.roomIdIsCreateHash
+        ? undefined
+        : `!${systemRandom.token(6)}:${name}`
       return database.write(async (tx) => {
-        const draft = { type: 'm.room.create', stateKey: '', content: { room_version: id, ...creatorContent }, sender: creator }
+        const draft = {
+          type: 'm.room.create',
+          stateKey: '',
+          content: { room_version: id, ...creatorContent },
+          sender: creator,
+        }
         let { room } = await startRoom(tx, deps, { version: roomVersion, roomId, draft })
         const drafts: Draft[] = [
-          { type: 'm.room.member', stateKey: creator, content: { membership: 'join', displayname: 'Creator' }, sender: creator },
+          {
+            type: 'm.room.member',
+            stateKey: creator,
+            content: { membership: 'join', displayname: 'Creator' },
+            sender: creator,
+          },
           {
             type: 'm.room.power_levels',
             stateKey: '',
@@ -138,7 +163,8 @@ export async function makeEngine(engine: Engine, name = 'a.test', federation: Fa
       })
     },
     async [Symbol.asyncDispose]() {
-      await place[Symbol.asyncDispose]()
+      if (shared === undefined) await place[Symbol.asyncDispose]()
+      else await database.close()
     },
   }
 }
@@ -166,15 +192,20 @@ export function remoteEvent(
     sender,
     type,
     content,
-    prev_events: prev.map(({ eventId }) => eventId),
-    auth_events: auth.map(({ eventId }) => eventId),
+    prev_events: prev.map((event) => referenceTo(roomVersion, event)),
+    auth_events: auth.map((event) => referenceTo(roomVersion, event)),
     depth: fields.depth ?? Math.max(0, ...prev.map(({ depth }) => depth)) + 1,
     origin_server_ts: ts ?? 1_700_000_000_000,
   }
   if (stateKey !== undefined) pdu.state_key = stateKey
+  if (roomVersion.eventIdFormat === 'origin') pdu.event_id = `$${systemRandom.token(9)}:${server}`
   if (redacts !== undefined && !roomVersion.redactsInContent) pdu.redacts = redacts
   if (redacts !== undefined && roomVersion.redactsInContent) pdu.content = { ...content, redacts }
   const event = sealEvent(roomVersion, pdu, server, testKey(server))
   if (isRefusal(event)) throw new Error(event.reason)
   return event
+}
+
+function referenceTo(roomVersion: RoomVersion, { eventId, pdu }: RoomEvent): Json {
+  return roomVersion.eventIdFormat === 'origin' ? [eventId, { sha256: referenceHash(roomVersion, pdu) }] : eventId
 }

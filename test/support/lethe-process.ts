@@ -6,12 +6,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { TestTls } from './tls.ts'
 import { freePorts } from './ports.ts'
 
-const main = resolve(import.meta.dirname, '../../dist/main.js')
+const main = process.env['LETHE_TEST_MAIN'] ?? resolve(import.meta.dirname, '../../dist/main.js')
 
 /** Where a built server of a test listens and lives. */
 export interface LetheOptions {
   readonly folder: string
-  readonly tls: TestTls
+  /** without it there is no listener for federation */
+  readonly tls?: TestTls
   /** Anything of the configuration file that differs from the test's own defaults, by section. */
   readonly config?: Readonly<Record<string, unknown>>
   readonly postgresUrl?: string
@@ -40,20 +41,20 @@ export class LetheProcess {
     this.federationUrl = `https://127.0.0.1:${federationPort}`
     this.configFile = join(options.folder, 'config.yaml')
     mkdirSync(options.folder, { recursive: true })
+    const { tls } = options
     const config = {
       server_name: this.name,
       public_base_url: this.clientUrl,
       data_dir: join(options.folder, 'data'),
       listeners: [
         { host: '127.0.0.1', port: clientPort, resources: ['client', 'media', 'health'] },
-        { host: '127.0.0.1', port: federationPort, resources: ['federation', 'media'], tls: { cert_file: options.tls.cert, key_file: options.tls.key } },
+        ...(tls === undefined ? [] : [{ host: '127.0.0.1', port: federationPort, resources: ['federation', 'media'], tls: { cert_file: tls.cert, key_file: tls.key } }]),
         { host: '127.0.0.1', port: adminPort, resources: ['admin', 'metrics', 'health'] },
       ],
       passwords: { bcrypt_cost: 4, allow_weak_hash: true },
       registration: { enabled: true, flows: ['dummy'], shared_secret: 'shared secret of a test' },
       rate_limits: { enabled: false },
-      federation: { extra_ca_files: [options.tls.ca] },
-      outgoing_http: { extra_ca_files: [options.tls.ca], allow_private_addresses: true },
+      ...(tls === undefined ? {} : { federation: { extra_ca_files: [tls.ca] }, outgoing_http: { extra_ca_files: [tls.ca], allow_private_addresses: true } }),
       ...(options.postgresUrl === undefined ? {} : { database: { engine: 'postgres', url: options.postgresUrl } }),
       ...options.config,
     }
@@ -85,7 +86,7 @@ export class LetheProcess {
   /** Starts the process and waits until it answers; `wrapper` replaces the options' own words before `node`. */
   async start(env: Readonly<Record<string, string>> = {}, wrapper = this.options.wrapper ?? []): Promise<void> {
     const [command, ...args] = [...wrapper, this.options.node ?? process.execPath, main, 'serve', '--config', this.configFile]
-    const child = spawn(command as string, args, {
+    const child = spawn(command, args, {
       cwd: this.folder,
       env: { ...process.env, ...this.options.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -132,7 +133,7 @@ export class LetheProcess {
     return JSON.parse(stdout) as T
   }
 
-  /** Runs a command of `lethe` beside the server. */
+  /** Runs a command of `lethe` beside the server; one that takes longer than a minute is killed. */
   async command(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
     const child = spawn(this.options.node ?? process.execPath, [main, ...args, '--config', this.configFile], {
       cwd: this.folder,
@@ -143,7 +144,9 @@ export class LetheProcess {
     let stderr = ''
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    const tooLong = setTimeout(() => child.kill('SIGKILL'), 60_000)
     const code = await new Promise<number | null>((done) => child.once('close', (exit) => done(exit)))
+    clearTimeout(tooLong)
     return { code, stdout, stderr }
   }
 

@@ -96,7 +96,7 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
     preset: 'public_chat',
     name: c('old room name'),
     topic: c('old topic'),
-    room_alias_name: c('alias', 'alias'),
+    room_alias_name: c('alias', 'm.room.canonical_alias'),
     invite: [cast.bob.userId],
     creation_content: { 'org.example.note': c('creation content', 'm.room.create') },
     power_level_content_override: { users_default: 0, 'org.example.note': c('power levels', 'm.room.power_levels') },

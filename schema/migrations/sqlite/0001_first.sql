@@ -122,6 +122,7 @@ create table events (
   pos integer not null,
   state_before integer,
   state_after integer,
+  current_after integer,
   outlier integer not null,
   rejected text,
   soft_failed integer not null,
@@ -142,6 +143,8 @@ create index events_by_sender on events (sender_nid, room_nid, event_nid);
 create index events_outbound on events (room_nid, event_nid) where local;
 create index events_by_state_key on events (state_key_nid) where state_key_nid is not null;
 create index events_notifying on events (room_nid, thread_id, ord) where notify_ord is not null;
+create index events_notifying_in_threads on events (room_nid, ord) where notify_ord is not null and thread_id is not null;
+create index events_notified_pruned on events (room_nid, thread_id, ord) where notify_ord is not null and pruned_ts is not null;
 
 create table state_keys (
   state_key_nid integer primary key autoincrement,
@@ -368,6 +371,7 @@ create table memberships (
 ) strict;
 create index memberships_by_room on memberships (room_nid, membership, user_nid);
 create index memberships_local on memberships (room_nid, membership, user_nid) where local;
+create index memberships_by_pos on memberships (user_nid, writer, pos) where local;
 
 create table room_summaries (
   room_nid integer primary key,
@@ -391,6 +395,7 @@ create table room_summaries (
   bump_ord integer not null default 0,
   bump_ts integer not null default 0
 ) strict;
+create index room_summaries_by_pos on room_summaries (writer, pos);
 
 create table servers (
   server_nid integer primary key autoincrement,
@@ -439,11 +444,13 @@ create table room_receipt_positions (
   pos integer not null,
   primary key (room_nid, writer)
 ) strict, without rowid;
+create index room_receipt_positions_by_pos on room_receipt_positions (writer, pos);
 
 create table notify_counts (
   room_nid integer not null,
   thread_id text not null,
   notifying integer not null,
+  last_ord integer not null default 0,
   primary key (room_nid, thread_id)
 ) strict, without rowid;
 

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { changePassword } from '../../accounts/change-password.ts'
 import { createAccount } from '../../accounts/create-account.ts'
+import { deactivateAccount } from '../../accounts/deactivate.ts'
 import { getAccount, setFlag } from '../../accounts/moderation.ts'
 import { listUsers, meantUser, viewOf } from '../../admin/users.ts'
 import { endpoint } from '../endpoint.ts'
@@ -70,4 +71,18 @@ export const putFlag = endpoint({
   },
 })
 
-export const endpoints = [listAllUsers, createUser, showUser, setPassword, putFlag]
+/** Ends an account for ever, without erasing what it wrote. */
+export const deactivateUser = endpoint({
+  method: 'POST',
+  path: '/_lethe/admin/v1/users/:user/deactivate',
+  auth: 'admin',
+  limit: 'admin',
+  body: v.object({ reason: v.optional(v.string()) }),
+  async handle({ deps, requester, params, body: { reason } }) {
+    const { user_nid: userNid, user_id: userId } = await getAccount(deps, meantUser(deps, params.user))
+    await deactivateAccount(deps, deps.departure, { userNid, userId }, { actor: requester.actor, reason })
+    return {}
+  },
+})
+
+export const endpoints = [listAllUsers, createUser, showUser, setPassword, putFlag, deactivateUser]

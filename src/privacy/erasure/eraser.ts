@@ -69,6 +69,12 @@ export class Eraser {
     this.#run()
   }
 
+  /** Somebody who may hold what an erased person wrote is gone. */
+  holdersChanged(): void {
+    this.#releasedTs = 0
+    this.#run()
+  }
+
   /** An authenticated request came from a server: what waits for it is tried now. */
   contacted(server: ServerName): void {
     const deps = this.#deps

@@ -1,7 +1,7 @@
 import type { Conn } from '../../store/database.ts'
 import { countEventOutcomes, countEventTypes } from '../../store/erasure-events.ts'
 import type { EventOutcome } from '../../store/erasure-events.ts'
-import { countMediaOfUser } from '../../store/erasure-media.ts'
+import { countMediaLinksOfUser, countMediaOfUser } from '../../store/erasure-media.ts'
 import { listKeptRows } from '../../store/kept-rows.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import type { Counts, Kept } from './counts.ts'
@@ -61,6 +61,8 @@ async function listKept(
   const files = await countMediaOfUser(conn, job.userNid)
   if (files > 0)
     kept.push({ what: 'media', count: files, why: 'a room shows it as its picture, or people who were there keep their copy' })
+  const links = await countMediaLinksOfUser(conn, job.userNid)
+  if (links > 0) kept.push({ what: 'event_media', count: links, why: 'ids of files that events showed, so that nobody new may read them' })
   for (const { table, count, why } of await listKeptRows(conn, job)) kept.push({ what: table, count, why })
   const lines = deps.journal.file.after(0).filter(({ entry }) => 'user' in entry && entry.user === job.userId).length
   if (lines > 0) kept.push({ what: 'journal', count: lines, why: 'without it a restored backup would bring the person back' })

@@ -7,8 +7,9 @@ import type { ErasureMode } from '../../store/erasures.ts'
 import { withdrawMediaOfUser } from '../../store/erasure-media.ts'
 import { putUserErased } from '../../store/erased-marks.ts'
 import { bumpEpoch } from '../../store/epochs.ts'
-import { deleteProfile } from '../../store/scrub.ts'
+import { countRowsOfSubject, deleteProfile } from '../../store/scrub.ts'
 import type { PrivacyDeps } from '../deps.ts'
+import { addDeleted } from './counts.ts'
 
 /** What is needed to lock an account; the journal's line holds the same. */
 export interface LockRequest {
@@ -46,6 +47,7 @@ export async function lockForErasure(
   const others = await listErasuresOfUser(tx, userNid)
   if (others.some(({ state }) => state !== 'CANCELLED')) throw new AlreadyErasing(userId)
   await deps.journal.note(tx, lock.journalSeq)
+  const before = await countRowsOfSubject(tx, lock)
   if ((await findAccount(tx, userNid)) !== undefined) await endAccount(tx, deps, { userNid, userId, reason: 'erased', ts })
   await deleteProfile(tx, userNid)
   await deps.sessions.invalidate(tx)
@@ -65,6 +67,8 @@ export async function lockForErasure(
     salt: lock.salt,
     journalSeq: lock.journalSeq,
   })
+  const after = await countRowsOfSubject(tx, lock)
+  await addDeleted(tx, erasureNid, Object.fromEntries(Object.entries(before).map(([table, n]) => [table, n - (after[table] ?? 0)])))
   tx.afterCommit(() => deps.eraser.wake())
   return erasureNid
 }

@@ -6,7 +6,7 @@ import { backoffMs } from '../../util/backoff.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import type { Job, StepResult } from './job.ts'
 import { LostLease, writeFor } from './job.ts'
-import { leaveRoom } from './leave-room.ts'
+import { partFromRoom } from './part-from-room.ts'
 
 const dayMs = 86_400_000
 /** The longest wait for servers to acknowledge the redactions of a room. */
@@ -46,7 +46,7 @@ async function leaveOne(deps: PrivacyDeps, job: Job, room: ErasureRoom): Promise
   const { room_nid: roomNid } = room
   let error: string | null = null
   try {
-    await leaveRoom(deps, { userId, userNid, roomId: room.room_id as RoomId, roomNid, isErased: true })
+    await partFromRoom(deps, { userId, userNid, roomId: room.room_id as RoomId, roomNid })
   } catch (thrown) {
     if (thrown instanceof LostLease || job.signal.aborted) throw thrown
     error = nameOf(thrown)
@@ -79,7 +79,7 @@ export async function leaveLateRooms(deps: PrivacyDeps): Promise<void> {
     const attempts = room.attempts + 1
     let error: string | null = null
     try {
-      await leaveRoom(deps, { userId, userNid: erasure.user_nid, roomId: room.room_id as RoomId, roomNid, isErased: true })
+      await partFromRoom(deps, { userId, userNid: erasure.user_nid, roomId: room.room_id as RoomId, roomNid, isRetry: true })
     } catch (thrown) {
       error = nameOf(thrown)
     }

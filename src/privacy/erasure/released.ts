@@ -29,6 +29,11 @@ export async function eraseReleased(deps: PrivacyDeps, signal: AbortSignal): Pro
       mark: { erasedTs: row.received_ts, returnedTs: row.returned_ts ?? undefined },
       isLocal: false,
     })
+  await rewriteIfDeleted(deps)
+}
+
+/** Rewrites the database for what was deleted outside of a job, when that is due. */
+export async function rewriteIfDeleted(deps: PrivacyDeps): Promise<void> {
   const deletedTs = Number((await deps.database.read((conn) => findFact(conn, deletedFact))) ?? -1)
   if (deletedTs < 0 || (await wasRewrittenSince(deps, deletedTs))) return
   if (deps.clock.now() >= (await rewriteDueTs(deps, deletedTs + 30 * dayMs))) await rewriteNow(deps)

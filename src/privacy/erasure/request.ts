@@ -10,7 +10,9 @@ import { bumpEpoch } from '../../store/epochs.ts'
 import { user as userLock } from '../../store/locks.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import type { ErasureEntry } from '../journal.ts'
+import type { Tx } from '../../store/database.ts'
 import { AlreadyErasing, lockForErasure } from './lock.ts'
+import { stricterStanding } from './states.ts'
 
 type Deps = Pick<
   PrivacyDeps,
@@ -131,17 +133,15 @@ async function answerOf(deps: Deps, userId: UserId, row: ErasureRow): Promise<Er
   return { id: fresh.id, userId, mode: fresh.mode as ErasureMode, state: fresh.state, receipt: undefined }
 }
 
-/** A second request may make a job stricter as long as nothing was decided by the milder mode for good. */
+/** A second request may make a job stricter, as long as it is not settled. */
 async function strengthen(deps: Deps, userId: UserId, row: ErasureRow, asked: ErasureMode | undefined): Promise<ErasureRow> {
   if (asked !== 'redact' || row.mode === 'redact' || row.settled_ts !== null) return row
   const record = await deps.journal.begin({ kind: 'stricter', ts: deps.clock.now(), user: userId, id: row.id })
   try {
     await deps.database.write(async (tx) => {
       await record.inTransaction(tx)
-      await putErasureStricter(tx, row.erasure_nid, row.state)
-      await putUserErasureMode(tx, row.user_nid, 'redact')
-      await bumpEpoch(tx, 'erasures')
-      tx.onCommit(() => deps.erased.add(row.user_nid, { erasedTs: row.locked_ts ?? row.requested_ts, mode: 'redact', returnedTs: undefined }))
+      const now = await findErasure(tx, row.erasure_nid)
+      if (now !== undefined) await makeStricter(tx, deps, now)
     })
   } catch (error) {
     await record.abandoned()
@@ -149,4 +149,17 @@ async function strengthen(deps: Deps, userId: UserId, row: ErasureRow, asked: Er
   }
   deps.eraser.wake()
   return row
+}
+
+/** From `forget` to `redact`, in the caller's transaction; one that is settled or over stays as it is. */
+export async function makeStricter(tx: Tx, deps: Pick<PrivacyDeps, 'erased' | 'changes'>, row: ErasureRow): Promise<void> {
+  if (row.mode === 'redact' || row.settled_ts !== null || row.state === 'CANCELLED') return
+  const { erasure_nid: nid, user_nid: userNid } = row
+  const { state, resume } = stricterStanding(row)
+  await putErasureStricter(tx, nid, state, resume)
+  await putUserErasureMode(tx, userNid, 'redact')
+  await bumpEpoch(tx, 'erasures')
+  const erasedTs = row.locked_ts ?? row.requested_ts
+  tx.onCommit(() => deps.erased.add(userNid, { erasedTs, mode: 'redact', returnedTs: undefined }))
+  tx.afterCommit(() => deps.changes.announce({ everything: true }))
 }

@@ -1,6 +1,7 @@
 import { listDueInboundErasures, putInboundErasureDone } from '../../store/inbound-erasures.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import { eraseStored } from '../erasure/erase-stored.ts'
+import { rewriteIfDeleted } from '../erasure/released.ts'
 
 /** The destructive part of erasures that other servers asked for, when their quarantine is over. It may be repeated. */
 export async function eraseInboundDue(deps: PrivacyDeps, signal: AbortSignal): Promise<void> {
@@ -16,4 +17,5 @@ export async function eraseInboundDue(deps: PrivacyDeps, signal: AbortSignal): P
     await deps.database.write((tx) => putInboundErasureDone(tx, row.user_nid, row.received_ts, deps.clock.now()))
     deps.log.info('an erasure that another server asked for is done')
   }
+  if (due.length > 0) await rewriteIfDeleted(deps)
 }

@@ -12,7 +12,11 @@ export function createIdOf(event: RoomEvent): EventId | undefined {
 }
 
 /** Check 4 on receipt of a PDU: allowed by the events that it names as its auth events, all of them given. */
-export function checkAuthEvents(event: RoomEvent, authEvents: readonly CheckedEvent[], create: CheckedEvent | undefined): Refusal {
+export function checkAuthEvents(
+  event: RoomEvent,
+  authEvents: readonly CheckedEvent[],
+  create: CheckedEvent | undefined,
+): Refusal {
   const refusal = checkAuthEventsSelection(event, authEvents, create)
   if (refusal !== undefined) return refusal
   return checkAuth(

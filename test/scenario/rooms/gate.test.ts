@@ -54,7 +54,11 @@ class Scene {
     const room = await this.a.current(this.room.id)
     const wanted = keys.filter(([type]) => !(room.version.roomIdIsCreateHash && type === 'm.room.create'))
     const events = await this.a.database.read((conn) =>
-      this.a.deps.roomCache.stateEvents(conn, room, wanted.map(([type, stateKey]) => ({ type, stateKey }))),
+      this.a.deps.roomCache.stateEvents(
+        conn,
+        room,
+        wanted.map(([type, stateKey]) => ({ type, stateKey })),
+      ),
     )
     return events.filter((event) => event !== undefined)
   }
@@ -74,7 +78,11 @@ class Scene {
     return this.a.database.read(async (conn) => (await loadEventsByIds(conn, this.room, [eventId])).get(eventId)?.event)
   }
 
-  async message(body: string, prev: readonly RoomEvent[], fields: { auth?: readonly RoomEvent[]; sender?: UserId } = {}): Promise<RoomEvent> {
+  async message(
+    body: string,
+    prev: readonly RoomEvent[],
+    fields: { auth?: readonly RoomEvent[]; sender?: UserId } = {},
+  ): Promise<RoomEvent> {
     return remoteEvent(this.room.version, {
       roomId: this.room.id,
       sender: fields.sender ?? bob,
@@ -99,24 +107,32 @@ class Scene {
   }
 }
 
-async function scene(engine: 'sqlite' | 'postgres', versionId = '11', federation: FakeFederation = {}, powerLevels?: JsonObject): Promise<Scene> {
+async function scene(
+  engine: 'sqlite' | 'postgres',
+  versionId = '11',
+  federation: FakeFederation = {},
+  powerLevels?: JsonObject,
+): Promise<Scene> {
   return Scene.start(await makeEngine(engine, 'a.test', federation), versionId, powerLevels)
 }
 
 describe.each(engines)('the gate on %s', (engine) => {
-  test.each(['3', '6', '11', '12'])('takes a join and a message of another server in version %s', async (id) => {
-    await using s = await scene(engine, id)
-    const message = await s.message('hello', [s.join])
-    expect(await s.receive([message])).toEqual(['accepted'])
-    expect(await s.receive([message])).toEqual(['duplicate'])
-    const room = await s.a.current(s.room.id)
-    expect(room.extremities.map(({ eventId }) => eventId)).toEqual([message.eventId])
-    expect(room.hosts).toHaveLength(1)
-    const row = await s.row(message.eventId)
-    expect(row?.ord).toBeGreaterThan(0)
-    expect(row?.local).toBe(false)
-    expect(await s.a.database.read((conn) => listStagedRooms(conn))).toEqual([])
-  })
+  test.each(['1', '2', '3', '6', '11', '12'])(
+    'takes a join and a message of another server in version %s',
+    async (id) => {
+      await using s = await scene(engine, id)
+      const message = await s.message('hello', [s.join])
+      expect(await s.receive([message])).toEqual(['accepted'])
+      expect(await s.receive([message])).toEqual(['duplicate'])
+      const room = await s.a.current(s.room.id)
+      expect(room.extremities.map(({ eventId }) => eventId)).toEqual([message.eventId])
+      expect(room.hosts).toHaveLength(1)
+      const row = await s.row(message.eventId)
+      expect(row?.ord).toBeGreaterThan(0)
+      expect(row?.local).toBe(false)
+      expect(await s.a.database.read((conn) => listStagedRooms(conn))).toEqual([])
+    },
+  )
 
   test('a bad signature is refused, a wrong hash redacted, and neither fails its neighbours', async () => {
     await using s = await scene(engine)
@@ -161,7 +177,12 @@ describe.each(engines)('the gate on %s', (engine) => {
   test('what a banned user sends on an old branch is soft-failed, and is no extremity', async () => {
     await using s = await scene(engine)
     const auth = await s.memberAuth()
-    const ban = await s.a.append(s.room.id, { type: 'm.room.member', stateKey: bob, content: { membership: 'ban' }, sender: s.alice })
+    const ban = await s.a.append(s.room.id, {
+      type: 'm.room.member',
+      stateKey: bob,
+      content: { membership: 'ban' },
+      sender: s.alice,
+    })
     const evading = await s.message('evading', [s.join], { auth })
     expect(await s.receive([evading])).toEqual(['soft_failed'])
     expect((await s.row(evading.eventId))?.ord).toBeNull()
@@ -170,43 +191,56 @@ describe.each(engines)('the gate on %s', (engine) => {
     expect(room.hosts).toEqual([])
   })
 
-  test.each(['2', '11', '12'].filter((id) => id !== '2'))('two branches are resolved in version %s: the ban wins over the topic', async (id) => {
-    const users = id === '12' ? { users: { [bob]: 50 } } : { users: { '@alice:a.test': 100, [bob]: 50 } }
-    await using s = await scene(engine, id, {}, users)
-    const auth = await s.memberAuth()
-    const topic = remoteEvent(s.room.version, {
-      roomId: s.room.id,
-      sender: bob,
-      type: 'm.room.topic',
-      stateKey: '',
-      content: { topic: 'mine now' },
-      prev: [s.join],
-      auth,
-    })
-    await s.a.append(s.room.id, { type: 'm.room.member', stateKey: bob, content: { membership: 'ban' }, sender: s.alice })
-    expect(await s.receive([topic])).toEqual(['soft_failed'])
-    const carol: UserId = '@carol:c.test'
-    const join = remoteEvent(s.room.version, {
-      roomId: s.room.id,
-      sender: carol,
-      type: 'm.room.member',
-      stateKey: carol,
-      content: { membership: 'join' },
-      prev: [await s.newest(), topic],
-      auth: await s.auth(['m.room.create', ''], ['m.room.power_levels', ''], ['m.room.join_rules', '']),
-    })
-    expect(await s.receive([join])).toEqual(['accepted'])
-    expect(await s.auth(['m.room.topic', ''])).toEqual([])
-    const [member] = await s.auth(['m.room.member', bob])
-    expect(member?.content.membership).toBe('ban')
-    const bobNid = await s.a.database.read((conn) => s.a.deps.roomCache.userNid(conn, bob))
-    const row = await s.a.database.read((conn) => findMembership(conn, bobNid as number, s.room.nid))
-    expect(row?.membership).toBe('ban')
-  })
+  test.each(['2', '6', '11', '12'])(
+    'two branches are resolved in version %s: the ban wins over the topic',
+    async (id) => {
+      const users = id === '12' ? { users: { [bob]: 50 } } : { users: { '@alice:a.test': 100, [bob]: 50 } }
+      await using s = await scene(engine, id, {}, users)
+      const auth = await s.memberAuth()
+      const topic = remoteEvent(s.room.version, {
+        roomId: s.room.id,
+        sender: bob,
+        type: 'm.room.topic',
+        stateKey: '',
+        content: { topic: 'mine now' },
+        prev: [s.join],
+        auth,
+      })
+      await s.a.append(s.room.id, {
+        type: 'm.room.member',
+        stateKey: bob,
+        content: { membership: 'ban' },
+        sender: s.alice,
+      })
+      expect(await s.receive([topic])).toEqual(['soft_failed'])
+      const carol: UserId = '@carol:c.test'
+      const join = remoteEvent(s.room.version, {
+        roomId: s.room.id,
+        sender: carol,
+        type: 'm.room.member',
+        stateKey: carol,
+        content: { membership: 'join' },
+        prev: [await s.newest(), topic],
+        auth: await s.auth(['m.room.create', ''], ['m.room.power_levels', ''], ['m.room.join_rules', '']),
+      })
+      expect(await s.receive([join])).toEqual(['accepted'])
+      expect(await s.auth(['m.room.topic', ''])).toEqual([])
+      const [member] = await s.auth(['m.room.member', bob])
+      expect(member?.content.membership).toBe('ban')
+      const bobNid = await s.a.database.read((conn) => s.a.deps.roomCache.userNid(conn, bob))
+      const row = await s.a.database.read((conn) => findMembership(conn, bobNid as number, s.room.nid))
+      expect(row?.membership).toBe('ban')
+    },
+  )
 
   test('a fork of two accepted branches ends in one state for both', async () => {
     await using s = await scene(engine)
-    const local = await s.a.append(s.room.id, { type: 'm.room.topic', stateKey: '', content: { topic: 'ours' }, sender: s.alice })
+    const local = await s.a.append(s.room.id, {
+      type: 'm.room.topic',
+      stateKey: '',
+      content: { topic: 'ours' },
+      sender: s.alice,
+    })
     const remote = await s.message('meanwhile', [s.join])
     expect(await s.receive([remote])).toEqual(['accepted'])
     const room = await s.a.current(s.room.id)
@@ -242,10 +276,26 @@ describe.each(engines)('the gate on %s', (engine) => {
     const target = await s.message('secret words', [s.join])
     expect(await s.receive([target])).toEqual(['accepted'])
     const ours = await s.a.append(s.room.id, { type: 'm.room.message', content: { body: 'stays' }, sender: s.alice })
-    await s.a.append(s.room.id, { type: 'm.room.member', stateKey: bob, content: { membership: 'ban' }, sender: s.alice })
+    await s.a.append(s.room.id, {
+      type: 'm.room.member',
+      stateKey: bob,
+      content: { membership: 'ban' },
+      sender: s.alice,
+    })
     const redaction = (redacts: EventId) =>
-      remoteEvent(s.room.version, { roomId: s.room.id, sender: bob, type: 'm.room.redaction', content: {}, redacts, prev: [target], auth })
-    expect(await s.receive([redaction(target.eventId), redaction(ours.eventId)])).toEqual(['soft_failed', 'soft_failed'])
+      remoteEvent(s.room.version, {
+        roomId: s.room.id,
+        sender: bob,
+        type: 'm.room.redaction',
+        content: {},
+        redacts,
+        prev: [target],
+        auth,
+      })
+    expect(await s.receive([redaction(target.eventId), redaction(ours.eventId)])).toEqual([
+      'soft_failed',
+      'soft_failed',
+    ])
     expect((await s.row(target.eventId))?.json).not.toContain('secret words')
     expect((await s.row(ours.eventId))?.json).toContain('stays')
   })
@@ -254,8 +304,16 @@ describe.each(engines)('the gate on %s', (engine) => {
     await using s = await scene(engine)
     const ours = await s.a.append(s.room.id, { type: 'm.room.message', content: { body: 'stays' }, sender: s.alice })
     const other = await s.a.room(s.alice)
-    const elsewhere = await s.a.append(other.id, { type: 'm.room.message', content: { body: 'elsewhere' }, sender: s.alice })
-    for (const redacts of [ours.eventId, elsewhere.eventId, (await s.auth(['m.room.create', '']))[0]?.eventId as EventId]) {
+    const elsewhere = await s.a.append(other.id, {
+      type: 'm.room.message',
+      content: { body: 'elsewhere' },
+      sender: s.alice,
+    })
+    for (const redacts of [
+      ours.eventId,
+      elsewhere.eventId,
+      (await s.auth(['m.room.create', '']))[0]?.eventId as EventId,
+    ]) {
       const redaction = remoteEvent(s.room.version, {
         roomId: s.room.id,
         sender: bob,
@@ -330,7 +388,14 @@ describe.each(engines)('the gate on %s', (engine) => {
     const message = await s.message('hello', [s.join])
     await s.a.database.write(async (tx) =>
       insertStaged(tx, [
-        { originNid: await putServer(tx, b), roomId: s.room.id, eventId: message.eventId, sender: bob, json: message.text, receivedTs: 1 },
+        {
+          originNid: await putServer(tx, b),
+          roomId: s.room.id,
+          eventId: message.eventId,
+          sender: bob,
+          json: message.text,
+          receivedTs: 1,
+        },
       ]),
     )
     await resumeStaged(s.a.deps)
@@ -358,9 +423,54 @@ describe.each(engines)('the gate on %s', (engine) => {
     expect((await s.row(back.eventId))?.json).toContain('I am back')
   })
 
+  test("an erased person's topic stays while it is current, and is pruned when another replaces it", async () => {
+    await using s = await scene(engine, '11', {}, { users: { '@alice:a.test': 100, [bob]: 50 } })
+    const topic = remoteEvent(s.room.version, {
+      roomId: s.room.id,
+      sender: bob,
+      type: 'm.room.topic',
+      stateKey: '',
+      content: { topic: 'written by bob' },
+      prev: [s.join],
+      auth: await s.memberAuth(),
+    })
+    const bobNid = (await s.a.database.read((conn) => s.a.deps.roomCache.userNid(conn, bob))) as number
+    s.a.erased.set(bobNid, { erasedTs: 1_800_000_000_000 })
+    expect(await s.receive([topic])).toEqual(['accepted'])
+    expect((await s.row(topic.eventId))?.json).toContain('written by bob')
+    await s.a.append(s.room.id, { type: 'm.room.topic', stateKey: '', content: { topic: 'new' }, sender: s.alice })
+    expect((await s.row(topic.eventId))?.json).not.toContain('written by bob')
+  })
+
+  test('version 1: two branches that set the same place end with one of them, and both orders agree', async () => {
+    const users = { users: { '@alice:a.test': 100, [bob]: 50 } }
+    await using s = await scene(engine, '1', {}, users)
+    const topicOf = async (text: string, auth: readonly RoomEvent[]) =>
+      remoteEvent(s.room.version, {
+        roomId: s.room.id,
+        sender: bob,
+        type: 'm.room.topic',
+        stateKey: '',
+        content: { topic: text },
+        prev: [s.join],
+        auth,
+      })
+    const auth = await s.memberAuth()
+    const [one, two] = [await topicOf('one', auth), await topicOf('two', auth)]
+    expect(await s.receive([one, two])).toEqual(['accepted', 'accepted'])
+    const merge = await s.a.append(s.room.id, { type: 'm.room.message', content: { body: 'x' }, sender: s.alice })
+    expect(merge.prevEventIds).toHaveLength(2)
+    const [topic] = await s.auth(['m.room.topic', ''])
+    expect([one.eventId, two.eventId]).toContain(topic?.eventId)
+  })
+
   test('state events come as outliers, in any order, and a rejected one stays out', async () => {
     await using s = await scene(engine)
-    const [create, levels, rules] = await s.auth(['m.room.create', ''], ['m.room.power_levels', ''], ['m.room.join_rules', ''])
+    const [create, levels, rules] = await s.auth(
+      ['m.room.create', ''],
+      ['m.room.power_levels', ''],
+      ['m.room.join_rules', ''],
+    )
     const carol: UserId = '@carol:c.test'
     const base = [create, levels] as RoomEvent[]
     const join = remoteEvent(s.room.version, {

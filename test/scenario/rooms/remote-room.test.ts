@@ -48,7 +48,12 @@ async function join(a: TestEngine, b: TestEngine, room: Room): Promise<{ room: R
   const auth = await a.database.read((conn) =>
     a.deps.roomCache.stateEvents(conn, current, room.version.roomIdIsCreateHash ? keys.slice(1) : keys),
   )
-  const newest = await a.database.read((conn) => listEventsByIds(conn, current.extremities.map(({ eventId }) => eventId)))
+  const newest = await a.database.read((conn) =>
+    listEventsByIds(
+      conn,
+      current.extremities.map(({ eventId }) => eventId),
+    ),
+  )
   const event = remoteEvent(room.version, {
     roomId: room.id,
     sender: bob,
@@ -58,7 +63,12 @@ async function join(a: TestEngine, b: TestEngine, room: Room): Promise<{ room: R
     prev: newest.map(({ event_id, depth }) => ({ eventId: event_id, depth }) as RoomEvent),
     auth: auth.filter((each) => each !== undefined),
   })
-  const verdicts = await receive(a.deps, { door: 'send_join', origin: 'b.test' as ServerName, roomId: room.id, pdus: [event.pdu] })
+  const verdicts = await receive(a.deps, {
+    door: 'send_join',
+    origin: 'b.test' as ServerName,
+    roomId: room.id,
+    pdus: [event.pdu],
+  })
   expect(verdicts[0]?.verdict).toBe('accepted')
   const { nids, chain } = await stateOf(a, event.eventId)
   const installed = await installRemoteRoom(b.deps, {
@@ -89,13 +99,18 @@ function answersOf(a: () => TestEngine) {
 describe.each(engines)('a room of another server on %s', (engine) => {
   test.each(['6', '11', '12'])('is joined, read back to its beginning, and goes on, in version %s', async (id) => {
     await using a = await makeEngine(engine)
-    const b = await makeEngine(engine, 'b.test', answersOf(() => a))
+    const b = await makeEngine(
+      engine,
+      'b.test',
+      answersOf(() => a),
+    )
     await b.user('bob')
     const alice = await a.user('alice')
     const made = await a.room(alice, { version: id })
     await a.append(made.id, { type: 'm.room.name', stateKey: '', content: { name: 'A room' }, sender: alice })
     const texts = Array.from({ length: 30 }, (_, i) => `message ${i}`)
-    for (const body of texts) await a.append(made.id, { type: 'm.room.message', content: { body, msgtype: 'm.text' }, sender: alice })
+    for (const body of texts)
+      await a.append(made.id, { type: 'm.room.message', content: { body, msgtype: 'm.text' }, sender: alice })
     const { room } = await join(a, b, made)
 
     expect(room.hosts).toHaveLength(1)
@@ -107,17 +122,36 @@ describe.each(engines)('a room of another server on %s', (engine) => {
     expect(await b.database.read((conn) => listMembers(conn, room.nid, 'join'))).toHaveLength(2)
     expect((await b.database.read((conn) => findSummary(conn, room.nid)))?.name).toBe('A room')
 
-    const sent = await sendEvent(b.deps, { roomId: room.id, draft: { type: 'm.room.message', content: { body: 'hi' }, sender: bob } })
+    const sent = await sendEvent(b.deps, {
+      roomId: room.id,
+      draft: { type: 'm.room.message', content: { body: 'hi' }, sender: bob },
+    })
     const [mine] = await b.database.read((conn) => listEventsByIds(conn, [sent.eventId]))
-    const taken = await receive(a.deps, { door: 'send', origin: 'b.test' as ServerName, pdus: [parse(mine?.json ?? '')] })
+    const taken = await receive(a.deps, {
+      door: 'send',
+      origin: 'b.test' as ServerName,
+      pdus: [parse(mine?.json ?? '')],
+    })
     expect(taken[0]?.verdict).toBe('accepted')
 
     for (let round = 0; round < 10; round++) {
       const gaps = await b.database.read((conn) => listBackwardExtremities(conn, room.nid))
       if (gaps.length === 0) break
       const inA = await a.current(made.id)
-      const page = await a.database.read((conn) => backfillPage(conn, inA, gaps.map(({ eventId }) => eventId), 12))
-      const verdicts = await receive(b.deps, { door: 'backfill', origin: serverA, roomId: room.id, pdus: await pdusOf(a, page) })
+      const page = await a.database.read((conn) =>
+        backfillPage(
+          conn,
+          inA,
+          gaps.map(({ eventId }) => eventId),
+          12,
+        ),
+      )
+      const verdicts = await receive(b.deps, {
+        door: 'backfill',
+        origin: serverA,
+        roomId: room.id,
+        pdus: await pdusOf(a, page),
+      })
       expect(new Set(verdicts.map(({ verdict }) => verdict))).toEqual(new Set(['accepted']))
     }
     expect(await b.database.read((conn) => listBackwardExtremities(conn, room.nid))).toEqual([])
@@ -134,10 +168,16 @@ describe.each(engines)('a room of another server on %s', (engine) => {
     const alice = await a.user('alice')
     const room = await a.room(alice)
     const sent: RoomEvent[] = []
-    for (let i = 0; i < 6; i++) sent.push(await a.append(room.id, { type: 'm.room.message', content: { body: `${i}` }, sender: alice }))
+    for (let i = 0; i < 6; i++)
+      sent.push(await a.append(room.id, { type: 'm.room.message', content: { body: `${i}` }, sender: alice }))
     const ids = sent.map(({ eventId }) => eventId)
     const nids = await a.database.read((conn) =>
-      missingEventsFor(conn, room, { earliest: [ids[1] as EventId], latest: [ids[5] as EventId], limit: 10, minDepth: 0 }),
+      missingEventsFor(conn, room, {
+        earliest: [ids[1] as EventId],
+        latest: [ids[5] as EventId],
+        limit: 10,
+        minDepth: 0,
+      }),
     )
     expect(await pdusOfInOrder(a, nids)).toEqual(ids.slice(2, 5))
   })
@@ -160,7 +200,9 @@ describe.each(engines)('a room of another server on %s', (engine) => {
     })
     const remote = { version: made.version, roomId: made.id, origin: serverA, authChain: [], joinEvent: event }
     await expect(installRemoteRoom(b.deps, { ...remote, stateEvents: [] })).rejects.toMatchObject({ status: 502 })
-    await expect(installRemoteRoom(b.deps, { ...remote, stateEvents: [create?.pdu ?? {}] })).rejects.toMatchObject({ status: 502 })
+    await expect(installRemoteRoom(b.deps, { ...remote, stateEvents: [create?.pdu ?? {}] })).rejects.toMatchObject({
+      status: 502,
+    })
     const room = await b.current(made.id)
     expect(await b.database.read((conn) => listMembers(conn, room.nid, 'join'))).toEqual([])
     await b[Symbol.asyncDispose]()
@@ -168,6 +210,8 @@ describe.each(engines)('a room of another server on %s', (engine) => {
 })
 
 async function pdusOfInOrder(a: TestEngine, nids: readonly number[]): Promise<EventId[]> {
-  const rows = new Map((await a.database.read((conn) => listEvents(conn, nids))).map((row) => [row.event_nid, row.event_id as EventId]))
+  const rows = new Map(
+    (await a.database.read((conn) => listEvents(conn, nids))).map((row) => [row.event_nid, row.event_id as EventId]),
+  )
   return nids.map((nid) => rows.get(nid) as EventId)
 }

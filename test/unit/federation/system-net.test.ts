@@ -1,7 +1,7 @@
 import { createServer as createHttp, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttps } from 'node:https'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer as createTcp } from 'node:net'
+import { connect as connectTcp, createServer as createTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync, brotliCompressSync, deflateSync } from 'node:zlib'
@@ -271,4 +271,31 @@ test('what is no HTTP, no host, no listener: each its own failure', async () => 
   expect(await failure(net.request({ ...base, url: 'http://nowhere.test/' }))).toBe('resolve')
   expect(await failure(net.request({ ...base, url: 'http://127.0.0.1:1/' }))).toBe('connect')
   expect(await failure(net.request({ ...base, url: 'file:///etc/passwd' }))).toBe('protocol')
+})
+
+test('a proxy is used for what is public, not for what is configured, and never for an internal literal', async () => {
+  const asked: string[] = []
+  const port = await serve((request, response) => response.end(`at ${request.headers.host}`), true)
+  const proxy = createHttp()
+  proxy.on('connect', (request, client) => {
+    asked.push(request.url ?? '')
+    const upstream = connectTcp(port, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n')
+      upstream.pipe(client).pipe(upstream)
+    })
+    client.on('error', () => upstream.destroy())
+    upstream.on('error', () => client.destroy())
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  closers.push(() => {
+    proxy.closeAllConnections()
+    proxy.close()
+  })
+  const net = makeNet({ proxy: `http://127.0.0.1:${(proxy.address() as { port: number }).port}` })
+  const answer = await net.request(tlsRequest({ url: 'https://localhost/x', guard: 'public' }))
+  expect(Buffer.from(answer.body).toString()).toBe('at localhost')
+  expect(asked).toEqual(['localhost:443'])
+  expect((await net.request(tlsRequest({ dial: { host: '127.0.0.1', port } }))).status).toBe(200)
+  expect(await failure(net.request(tlsRequest({ dial: { host: '127.0.0.1', port }, guard: 'public' })))).toBe('refused-address')
+  expect(asked).toHaveLength(1)
 })

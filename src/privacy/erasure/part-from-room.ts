@@ -3,18 +3,21 @@ import type { RoomId, UserId } from '../../protocol/ids.ts'
 import { isJsonObject, memberOf } from '../../protocol/json.ts'
 import { powerLevelsOf } from '../../protocol/power-levels.ts'
 import { appendLocal } from '../../rooms/append-local.ts'
+import { listCandidates } from '../../rooms/candidates.ts'
+import type { RoomsDeps } from '../../rooms/deps.ts'
+import { leaveRoom } from '../../rooms/leave.ts'
+import { leaveRemotely } from '../../rooms/leave-remote.ts'
+import { putOutOfBand } from '../../rooms/out-of-band.ts'
+import { isResident } from '../../rooms/resident.ts'
 import type { Room } from '../../rooms/room.ts'
 import type { Tx } from '../../store/database.ts'
 import { room as roomLock, user as userLock } from '../../store/locks.ts'
 import { findMembership, putForgotten } from '../../store/memberships.ts'
+import { listRoomHosts } from '../../store/room-hosts.ts'
 import { listInvitesBy } from '../../store/invites.ts'
 import { withRetries } from '../../store/retries.ts'
-import type { PrivacyDeps } from '../deps.ts'
 
-type Deps = Pick<
-  PrivacyDeps,
-  'database' | 'clock' | 'random' | 'roomCache' | 'erased' | 'serverName' | 'signingKey' | 'changes' | 'outbound' | 'leaveRemote' | 'notify' | 'mediaReleased'
->
+type Deps = RoomsDeps
 
 /** Who leaves which room. */
 export interface Leaving {
@@ -22,41 +25,46 @@ export interface Leaving {
   readonly userNid: number
   readonly roomId: RoomId
   readonly roomNid: number
-  /** also withdraws invites and gives up power */
-  readonly isErased: boolean
+  /** other servers could not be told the last time */
+  readonly isRetry?: boolean
 }
 
 const asClosed = { mayBeDeactivated: true } as const
 
 /**
- * Takes a closed account out of a room: withdraws the invites it made and gives up its power where it may, leaves, and
- * forgets the room. Throws what leaving throws, so that it is tried again.
+ * Takes an erased account out of a room: withdraws the invites it made and gives up its power where it may, leaves, and
+ * forgets the room. Here it is gone whatever other servers answer; throws where they could not be told, so that it is
+ * tried again.
  */
-export async function leaveRoom(deps: Deps, leaving: Leaving): Promise<void> {
-  const { userId, userNid, roomId, roomNid } = leaving
-  const row = await deps.database.read((conn) => findMembership(conn, userNid, roomNid))
-  const membership = row?.membership
-  if (membership === 'join' || membership === 'invite' || membership === 'knock') {
-    const isHere = await deps.database.read(async (conn) => {
-      const room = await deps.roomCache.get(conn, roomId)
-      return (await deps.roomCache.stateEvent(conn, room, 'm.room.member', userId)) !== undefined
-    })
-    if (!isHere) await deps.leaveRemote({ userId, userNid, roomId, roomNid })
-    else {
-      if (membership === 'join' && leaving.isErased) await withdrawAndStepDown(deps, leaving)
-      await withRetries(5, () =>
-        deps.database.write(
-          async (tx) => {
-            const room = await deps.roomCache.forWrite(tx, roomId)
-            const draft = { type: 'm.room.member', stateKey: userId, content: { membership: 'leave' }, sender: userId }
-            await appendLocal(tx, deps, room, draft, asClosed)
-          },
-          { locks: [userLock(userNid), roomLock(roomNid)] },
-        ),
-      )
-    }
-  }
+export async function partFromRoom(deps: Deps, leaving: Leaving): Promise<void> {
+  const { userId, userNid, roomId, roomNid, isRetry = false } = leaving
+  const { membership, isHere } = await deps.database.read(async (conn) => {
+    const room = await deps.roomCache.get(conn, roomId)
+    return { membership: (await findMembership(conn, userNid, roomNid))?.membership, isHere: await isResident(conn, room) }
+  })
+  const isIn = membership === 'join' || membership === 'invite' || membership === 'knock'
+  if (isIn && isHere) {
+    if (membership === 'join') await withdrawAndStepDown(deps, leaving)
+    await leaveRoom(deps, { userId, userNid }, roomId, {}, asClosed)
+  } else if (isIn || isRetry) await declineRemotely(deps, leaving)
   await deps.database.write((tx) => putForgotten(tx, userNid, roomNid, true))
+}
+
+/** A room that this server is not in: its servers are told, and the membership ends here in any case. */
+async function declineRemotely(deps: Deps, { userId, userNid, roomId, roomNid }: Leaving): Promise<void> {
+  try {
+    const candidates = await deps.database.read(async (conn) => {
+      const hosts = (await listRoomHosts(conn, roomNid)).map(({ name }) => name)
+      return listCandidates(conn, deps, { userNid }, roomId, hosts)
+    })
+    await leaveRemotely(deps, userId, roomId, candidates, {})
+  } finally {
+    await deps.database.write(async (tx) => {
+      const { version } = await deps.roomCache.forWrite(tx, roomId)
+      await putOutOfBand(tx, deps, { roomId, version, userId, sender: userId, membership: 'leave' })
+      await putForgotten(tx, userNid, roomNid, true)
+    })
+  }
 }
 
 /** What the rules do not allow is left alone: the person is leaving anyway. */

@@ -1,0 +1,28 @@
+import { sweepBlobs } from '../media/remove.ts'
+import { releaseAllErasureLeases } from '../store/erasures.ts'
+import type { PrivacyDeps } from './deps.ts'
+import { replayJournal } from './replay.ts'
+
+/**
+ * Before anything is served: replays what the journal has and the database lacks, loads who is erased, and begins to
+ * work on erasures. Throws what the database throws. The function returned stops the work.
+ */
+export async function startPrivacy(deps: PrivacyDeps): Promise<() => Promise<void>> {
+  await preparePrivacy(deps)
+  deps.eraser.start(deps)
+  return async () => {
+    await deps.eraser.stop()
+    await deps.journal.close()
+  }
+}
+
+/** As `startPrivacy`, for a command that works by itself and serves nothing: no job is begun. */
+export async function preparePrivacy(deps: PrivacyDeps): Promise<void> {
+  deps.eraser.prepare(deps)
+  await deps.database.read((conn) => deps.erased.load(conn))
+  await replayJournal(deps)
+  // Nobody else works on this database: what a killed process had begun goes on at once.
+  if (deps.database.engine === 'sqlite') await deps.database.write(releaseAllErasureLeases)
+  await deps.database.read((conn) => deps.erased.load(conn))
+  await sweepBlobs(deps)
+}

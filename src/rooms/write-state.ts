@@ -1,0 +1,66 @@
+import { MatrixError } from '../protocol/errors.ts'
+import type { EventId, RoomId, UserId } from '../protocol/ids.ts'
+import { parseUserId } from '../protocol/ids.ts'
+import { memberOf } from '../protocol/json.ts'
+import type { JsonObject } from '../protocol/json-types.ts'
+import type { Actor } from './actor.ts'
+import { assertAliasesLeadHere } from './canonical-alias.ts'
+import { checkContent } from './content-checks.ts'
+import type { RoomsDeps } from './deps.ts'
+import { inviteUser } from './invite.ts'
+import { membershipIn } from './member-append.ts'
+import { ban, kick, knownRoom, unban } from './membership.ts'
+import { sendEvent } from './send.ts'
+
+/** A state event that a client sends. */
+export interface StateRequest {
+  readonly roomId: RoomId
+  readonly type: string
+  readonly stateKey: string
+  readonly content: JsonObject
+  /** ms, of application services only */
+  readonly ts?: number | undefined
+}
+
+/**
+ * Sends a state event of a local user (client-server API, `PUT /rooms/{roomId}/state`). Memberships follow the same rules
+ * as their own endpoints. Throws `M_FORBIDDEN`, `M_BAD_JSON`, `M_INVALID_PARAM`, `M_BAD_ALIAS`, `M_TOO_LARGE`, and what
+ * inviting throws.
+ */
+export async function writeState(deps: RoomsDeps, actor: Actor, request: StateRequest): Promise<EventId> {
+  const { roomId, type, stateKey, content, ts } = request
+  const room = await knownRoom(deps, roomId)
+  checkContent(type, content, { isState: true, serverName: deps.serverName })
+  if (type === 'm.room.member') {
+    const target = parseUserId(stateKey)
+    if (target === undefined) throw new MatrixError('M_INVALID_PARAM', 'The state key of a membership is a user ID')
+    const sent = await writeMembership(deps, actor, roomId, target, content)
+    if (sent !== undefined) return sent
+  }
+  if (type === 'm.room.canonical_alias' && stateKey === '') await assertAliasesLeadHere(deps, room, content)
+  if (type === 'm.room.tombstone' && content.replacement_room === roomId)
+    throw new MatrixError('M_BAD_JSON', 'A room cannot replace itself')
+  return (await sendEvent(deps, { roomId, draft: { type, stateKey, content, sender: actor.userId, ts } })).eventId
+}
+
+/** Memberships of others by their own rules; undefined where the event is like any other. */
+async function writeMembership(
+  deps: RoomsDeps,
+  actor: Actor,
+  roomId: RoomId,
+  target: UserId,
+  content: JsonObject,
+): Promise<EventId | undefined> {
+  const membership = memberOf(content, 'membership')
+  const about = { roomId, target, more: content }
+  if (membership === 'invite') return inviteUser(deps, actor, about)
+  if (target === actor.userId) return undefined
+  if (membership === 'ban') return ban(deps, actor, about)
+  if (membership === 'leave') {
+    const room = await knownRoom(deps, roomId)
+    const before = await deps.database.read((conn) => membershipIn(conn, deps, room, target))
+    return before === 'ban' ? unban(deps, actor, about) : kick(deps, actor, about)
+  }
+  if (membership !== 'join' && membership !== 'knock') throw new MatrixError('M_BAD_JSON', 'The membership is not known')
+  return undefined
+}

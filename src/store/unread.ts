@@ -1,0 +1,172 @@
+import { user_notifications } from '../../schema/tables/rooms.ts'
+import type { Conn, Tx } from './database.ts'
+import { insertMany } from './insert-many.ts'
+import { sqlQuery, sqlRun } from './query.ts'
+
+/** The name of the main timeline among threads. */
+export const mainThread = 'main'
+
+/** More unread events of the main timeline than these are not counted one by one. */
+export const mostCounted = 500
+/** Of so many newest events of a user it is known in which threads they are. */
+const ownEvents = 30
+
+const floors = (engine: string) =>
+  engine === 'sqlite'
+    ? `select key as thread, value as ord from json_each(:floors)`
+    : `select key as thread, value::bigint as ord from jsonb_each_text(:floors::jsonb)`
+
+// kind 0: unread in a thread; kind 1: where the user's own last event in a thread is
+const counts = sqlQuery<
+  { roomNid: number; userNid: number; base: number; floors: string; silent: readonly number[] },
+  { kind: number; thread: string; n: number }
+>(
+  'countUnread',
+  ({ engine, list }) => `with own as (
+      select coalesce(thread_id, '${mainThread}') as thread, max(ord) as ord from (
+        select thread_id, ord from events where sender_nid = :userNid and room_nid = :roomNid and ord > 0
+        order by event_nid desc limit ${ownEvents}) mine
+      group by coalesce(thread_id, '${mainThread}')),
+    floors as (${floors(engine)} union all select thread, ord from own)
+    select 0 as kind, '${mainThread}' as thread, count(*) as n from (
+      select 1 from events e where e.room_nid = :roomNid and e.thread_id is null and e.notify_ord is not null
+        and e.ord > :base and e.ord > coalesce((select max(f.ord) from floors f where f.thread = '${mainThread}'), 0)
+        and e.redacted_by is null and e.pruned_ts is null and e.sender_nid not in ${list('silent', 'int')}
+      limit ${mostCounted + 1}) some
+    union all
+    select 0, e.thread_id, count(*) from events e
+      where e.room_nid = :roomNid and e.thread_id is not null and e.notify_ord is not null
+        and e.ord > :base and e.ord > coalesce((select max(f.ord) from floors f where f.thread = e.thread_id), 0)
+        and e.redacted_by is null and e.pruned_ts is null and e.sender_nid not in ${list('silent', 'int')}
+      group by e.thread_id
+    union all
+    select 1, thread, ord from own`,
+)
+const lastNotifying = sqlQuery<{ roomNid: number; ord: number }, { notify_ord: number }>(
+  'findNotifyOrdAt',
+  `select notify_ord from events where room_nid = :roomNid and thread_id is null and notify_ord is not null and ord <= :ord
+   order by ord desc limit 1`,
+)
+// redaction leaves the running number of an event in place
+const prunedAfter = sqlQuery<{ roomNid: number; ord: number }, { n: number | string }>(
+  'countPrunedNotifying',
+  `select count(*) as n from events where room_nid = :roomNid and thread_id is null and notify_ord is not null
+   and pruned_ts is not null and ord > :ord`,
+)
+const members = sqlQuery<{ roomNid: number }, LocalMember>(
+  'listNotifiedMembers',
+  `select m.user_nid as user_nid, u.user_id as user_id, m.display_name as display_name
+   from memberships m join users u on u.user_nid = m.user_nid
+   where m.room_nid = :roomNid and m.membership = 'join' and m.local`,
+)
+const deviations = sqlQuery<{ userNid: number; roomNids: readonly number[] }, Deviation>(
+  'listDeviations',
+  ({ list }) => `select n.room_nid as room_nid, n.thread_id as thread_id, n.ord as ord, n.highlight as highlight,
+      n.differs as differs, e.sender_nid as sender_nid
+    from user_notifications n join events e on e.event_nid = n.event_nid
+    where n.user_nid = :userNid and n.room_nid in ${list('roomNids', 'int')} and e.redacted_by is null and e.pruned_ts is null`,
+  { bools: ['highlight'] },
+)
+const deleteUnthreaded = sqlRun<{ userNid: number; roomNid: number; ord: number }>(
+  'deleteReadNotifications',
+  'delete from user_notifications where user_nid = :userNid and room_nid = :roomNid and ord <= :ord',
+)
+const deleteThreaded = sqlRun<{ userNid: number; roomNid: number; ord: number; threadId: string }>(
+  'deleteReadThreadNotifications',
+  'delete from user_notifications where user_nid = :userNid and room_nid = :roomNid and ord <= :ord and thread_id = :threadId',
+)
+const insertRows = insertMany(
+  'insertUserNotifications',
+  user_notifications,
+  ['user_nid', 'room_nid', 'event_nid', 'thread_id', 'ord', 'highlight', 'differs'],
+  { onConflict: 'nothing' },
+)
+
+/** An event that one user is told of in another way than by default. */
+export interface Deviation {
+  readonly room_nid: number
+  readonly thread_id: string
+  readonly ord: number
+  readonly highlight: boolean
+  /** +1: notifies though not by default; −1: the reverse; 0: as by default */
+  readonly differs: number
+  readonly sender_nid: number
+}
+
+/** What unread counts of a room are made of. */
+export interface UnreadCounts {
+  /** Notifying events by thread; of the main timeline at most `mostCounted + 1`. */
+  readonly byThread: ReadonlyMap<string, number>
+  /** The user's own last event by thread, as `ord`. */
+  readonly own: ReadonlyMap<string, number>
+}
+
+/**
+ * Counts events that notify by default and come after all of: `base`, the floor of their thread, the user's own last event
+ * in it. Events of `silent` senders, pruned and redacted ones do not count.
+ */
+export async function countUnread(
+  conn: Conn,
+  of: { readonly roomNid: number; readonly userNid: number; readonly base: number },
+  threadFloors: ReadonlyMap<string, number>,
+  silent: readonly number[],
+): Promise<UnreadCounts> {
+  const rows = await counts(conn, { ...of, floors: JSON.stringify(Object.fromEntries(threadFloors)), silent })
+  const pick = (kind: number) => new Map(rows.filter((row) => Number(row.kind) === kind).map(({ thread, n }) => [thread, Number(n)]))
+  return { byThread: pick(0), own: pick(1) }
+}
+
+/** The running number of the last notifying event of the main timeline at or before an `ord`; 0 where there is none. */
+export async function findNotifyOrdAt(conn: Conn, roomNid: number, ord: number): Promise<number> {
+  return (await lastNotifying.first(conn, { roomNid, ord }))?.notify_ord ?? 0
+}
+
+/** How many notifying events of the main timeline after an `ord` are gone. */
+export async function countPrunedNotifying(conn: Conn, roomNid: number, ord: number): Promise<number> {
+  return Number((await prunedAfter.first(conn, { roomNid, ord }))?.n ?? 0)
+}
+
+/** One of our own users who is in a room. */
+export interface LocalMember {
+  readonly user_nid: number
+  readonly user_id: string
+  readonly display_name: string | null
+}
+
+/** Our own users who are in a room. */
+export function listNotifiedMembers(conn: Conn, roomNid: number): Promise<LocalMember[]> {
+  return members(conn, { roomNid })
+}
+
+/** What a user is told of in another way than by default, in some rooms; without what was redacted. */
+export function listDeviations(conn: Conn, userNid: number, roomNids: readonly number[]): Promise<Deviation[]> {
+  return deviations(conn, { userNid, roomNids })
+}
+
+/** Forgets what a user has read: up to an `ord` in one thread, or in all. */
+export async function deleteReadNotifications(
+  tx: Tx,
+  userNid: number,
+  roomNid: number,
+  read: { readonly ord: number; readonly threadId: string | undefined },
+): Promise<void> {
+  const { ord, threadId } = read
+  if (threadId === undefined) await deleteUnthreaded(tx, { userNid, roomNid, ord })
+  else await deleteThreaded(tx, { userNid, roomNid, ord, threadId })
+}
+
+/** Rows of `user_notifications`. */
+export interface NewDeviation {
+  readonly user_nid: number
+  readonly room_nid: number
+  readonly event_nid: number
+  readonly thread_id: string
+  readonly ord: number
+  readonly highlight: boolean
+  readonly differs: number
+}
+
+/** Notes whom an event tells in another way than by default. */
+export async function insertDeviations(tx: Tx, rows: readonly NewDeviation[]): Promise<void> {
+  await insertRows(tx, rows)
+}

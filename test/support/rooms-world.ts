@@ -1,0 +1,106 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeConfig } from '../../src/cli/config/make.ts'
+import type { Endpoint } from '../../src/http/endpoint.ts'
+import { mount } from '../../src/http/mount.ts'
+import type { ServerName, UserId } from '../../src/protocol/ids.ts'
+import type { Composed } from '../../src/server/compose.ts'
+import { compose } from '../../src/server/compose.ts'
+import { systemClock } from '../../src/util/system-ports.ts'
+import { FakeNetwork } from './fake-net.ts'
+
+/** An answer of the client-server API. */
+export interface Answer {
+  readonly status: number
+  // eslint-disable-next-line typescript/no-explicit-any -- tests look into answers by name
+  readonly body: any
+}
+
+/** A user of one of the servers, with an access token. */
+export interface WorldUser {
+  readonly id: UserId
+  /** any request to the client-server API; the path begins after `/_matrix/client/v3` */
+  call(method: string, path: string, body?: unknown): Promise<Answer>
+  /** as `call`, and fails unless the answer is 200 */
+  ok(method: string, path: string, body?: unknown): Promise<Answer['body']>
+}
+
+/** One whole server, without sockets. */
+export interface WorldServer {
+  readonly name: ServerName
+  readonly composed: Composed
+  fetch(request: Request): Promise<Response>
+  user(localpart: string): Promise<WorldUser>
+}
+
+/** Servers in this process that talk with each other over a network that is not there. */
+export class RoomsWorld {
+  readonly network = new FakeNetwork(systemClock)
+  readonly servers = new Map<string, WorldServer>()
+  readonly #folder = mkdtempSync(join(tmpdir(), 'lethe-world-'))
+  readonly #endpoints: readonly Endpoint[]
+
+  private constructor(endpoints: readonly Endpoint[]) {
+    this.#endpoints = endpoints
+  }
+
+  static async start(endpoints: readonly Endpoint[], ...names: string[]): Promise<RoomsWorld> {
+    const world = new RoomsWorld(endpoints)
+    for (const name of names) await world.add(name)
+    return world
+  }
+
+  server(name: string): WorldServer {
+    const found = this.servers.get(name)
+    if (found === undefined) throw new Error(`no server ${name}`)
+    return found
+  }
+
+  async add(name: string): Promise<WorldServer> {
+    const config = makeConfig({
+      server_name: name,
+      public_base_url: `https://${name}`,
+      data_dir: join(this.#folder, name),
+      listeners: [],
+      registration: { enabled: true, flows: ['dummy'] },
+      passwords: { bcrypt_cost: 4, allow_weak_hash: true },
+      rate_limits: { enabled: false },
+    })
+    const composed = await compose(config, { net: this.network.netFor(name), dns: this.network.dns })
+    await composed.start()
+    const app = mount(composed.deps, this.#endpoints)
+    const fetch = async (request: Request) => app.fetch(request, { address: '192.0.2.1' })
+    this.network.add(name, fetch)
+    this.network.add(`${name}:8448`, fetch)
+    const server: WorldServer = { name: name as ServerName, composed, fetch, user: (localpart) => register(server, localpart) }
+    this.servers.set(name, server)
+    return server
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { composed } of this.servers.values()) {
+      composed.beginStop()
+      await composed.close()
+    }
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+async function register({ name, fetch }: WorldServer, localpart: string): Promise<WorldUser> {
+  let token: string | undefined
+  const call = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+    const headers = { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
+    const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
+    const answer = await fetch(new Request(`https://${name}/_matrix/client/v3${path}`, init))
+    return { status: answer.status, body: await answer.json() }
+  }
+  const ok = async (method: string, path: string, body?: unknown) => {
+    const answer = await call(method, path, body)
+    if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
+    return answer.body
+  }
+  const made = await ok('POST', '/register', { username: localpart, password: 'correct horse', auth: { type: 'm.login.dummy' } })
+  token = made.access_token
+  return { id: made.user_id, call, ok }
+}
