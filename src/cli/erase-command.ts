@@ -1,5 +1,5 @@
-import type { JsonObject } from '../protocol/json-types.ts'
-import { systemClock } from '../util/system-ports.ts'
+import type { Json, JsonObject } from '../protocol/json-types.ts'
+import { keepProcessAlive, systemClock } from '../util/system-ports.ts'
 import type { Cli, CommandGroup } from './cli.ts'
 import { CliError } from './cli.ts'
 import type { AdminCall } from './operator.ts'
@@ -44,13 +44,13 @@ async function erase(cli: Cli, user: string, options: EraseOptions): Promise<voi
       if (answer.trim().toLowerCase() !== 'yes') throw new CliError('nothing was erased')
     }
     const begun = await call('POST', erasures, { user, reason, ...chosen })
-    const state = wait ? await waitForEnd(call, String(begun['id'])) : String(begun['state'])
+    const state = wait ? await waitForEnd(call, text(begun['id'])) : text(begun['state'])
     const ended: JsonObject = { ...begun, state }
     return cli.printData(ended, (shown) =>
       [
-        `${String(shown['user_id'])} is erased: ${String(shown['state'])}, mode ${String(shown['mode'])}, id ${String(shown['id'])}`,
+        `${text(shown['user_id'])} is erased: ${text(shown['state'])}, mode ${text(shown['mode'])}, id ${text(shown['id'])}`,
       ]
-        .concat(shown['receipt'] === null ? [] : [`receipt for the person, shown once: ${String(shown['receipt'])}`])
+        .concat(shown['receipt'] === null ? [] : [`receipt for the person, shown once: ${text(shown['receipt'])}`])
         .join('\n'),
     )
   })
@@ -58,20 +58,31 @@ async function erase(cli: Cli, user: string, options: EraseOptions): Promise<voi
 
 /** The state in which the work on this server is over. Throws CliError where it stopped. */
 async function waitForEnd(call: AdminCall, id: string): Promise<string> {
+  const letGo = keepProcessAlive()
+  try {
+    return await pollForEnd(call, id)
+  } finally {
+    letGo()
+  }
+}
+
+async function pollForEnd(call: AdminCall, id: string): Promise<string> {
   for (;;) {
-    const state = String((await call('GET', pathOf(id)))['state'])
+    const state = text((await call('GET', pathOf(id)))['state'])
     if (over.has(state)) return state
     if (state === 'HELD') throw new CliError('the erasure is held')
     await systemClock.sleep(250)
   }
 }
 
+const text = (value: Json | undefined) => (typeof value === 'string' ? value : '')
+
 function describe(preview: JsonObject): string {
   const rows = Object.entries((preview['rows'] ?? {}) as Record<string, number>).map(
     ([table, n]) => `  ${n} rows of ${table}`,
   )
   return [
-    `${String(preview['user_id'])}, mode ${String(preview['mode'])}: ${Number(preview['events'])} events in ${Number(preview['rooms'])} rooms, ${Number(preview['files'])} files, ${Number(preview['servers'])} servers`,
+    `${text(preview['user_id'])}, mode ${text(preview['mode'])}: ${Number(preview['events'])} events in ${Number(preview['rooms'])} rooms, ${Number(preview['files'])} files, ${Number(preview['servers'])} servers`,
     ...rows,
   ].join('\n')
 }

@@ -1,4 +1,3 @@
-import { openDatabase } from '../server/open-database.ts'
 import { systemClock } from '../util/system-ports.ts'
 import type { CommandGroup } from './cli.ts'
 
@@ -9,6 +8,7 @@ export const migrateCommand: CommandGroup = (program, cli) => {
     .description('brings the database to the version of this program')
     .action(async () => {
       const { config } = cli.load()
+      const { openDatabase } = await import('../server/open-database.ts')
       const fail = (error: unknown) => {
         throw error
       }

@@ -1,7 +1,4 @@
 import type { JsonObject } from '../protocol/json-types.ts'
-import { mount } from '../http/mount.ts'
-import { allEndpoints } from '../http/routes.ts'
-import { compose } from '../server/compose.ts'
 import { readOperatorFile } from '../server/operator-file.ts'
 import type { OperatorFile } from '../server/operator-file.ts'
 import type { Config } from '../util/config.ts'
@@ -70,6 +67,10 @@ function remoteCall({ token }: OperatorFile, url: string): AdminCall {
 }
 
 async function inProcess<T>(config: Config, fn: (call: AdminCall) => Promise<T>): Promise<T> {
+  // The whole server takes half a second to load: only where there is none running.
+  const { compose } = await import('../server/compose.ts')
+  const { mount } = await import('../http/mount.ts')
+  const { allEndpoints } = await import('../http/routes.ts')
   const log = createLog({ level: 'warn', sinks: [{ write: (line) => void process.stderr.write(line) }] })
   const composed = await compose(config, { log }).catch((error: unknown) => {
     throw new CliError(error instanceof Error ? error.message : String(error))

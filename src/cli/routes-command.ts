@@ -1,4 +1,3 @@
-import { listRoutes } from '../http/routes.ts'
 import type { CommandGroup } from './cli.ts'
 
 /** `lethe routes`: the table of endpoints as JSON, for tools. */
@@ -6,5 +5,8 @@ export const routesCommand: CommandGroup = (program, cli) => {
   program
     .command('routes', { hidden: true })
     .description('prints the table of endpoints as JSON')
-    .action(() => cli.terminal.print(`${JSON.stringify(listRoutes(), null, 1)}\n`))
+    .action(async () => {
+      const { listRoutes } = await import('../http/routes.ts')
+      cli.terminal.print(`${JSON.stringify(listRoutes(), null, 1)}\n`)
+    })
 }

@@ -1,4 +1,3 @@
-import { startServer } from '../server.ts'
 import type { Listener } from '../server/listener.ts'
 import type { Config } from '../util/config.ts'
 import { createLog } from '../util/log.ts'
@@ -33,6 +32,7 @@ async function serve(cli: Cli, acceptJournalLoss: boolean): Promise<void> {
   }
   const listeners: Listener[] = []
   process.on('SIGHUP', () => reload(cli, listeners, log, sink))
+  const { startServer } = await import('../server.ts')
   const server = await startServer(config, { log, onFatal }, { acceptJournalLoss })
   listeners.push(...server.listeners)
   for (const { url, config: listener } of listeners)

@@ -11,6 +11,7 @@ import type { Clock, Random } from '../util/ports.ts'
 import type { Notifier } from './notifier.ts'
 import type { OwnRules } from './own-rules.ts'
 import type { SentMembers } from './sync/sent-members.ts'
+import type { StateParts } from './sync/state-parts.ts'
 import type { TypingUsers } from './typing-users.ts'
 
 /** What delivery is built on. */
@@ -35,6 +36,8 @@ export interface DeliveryDeps extends DeliveryBase {
   readonly typing: TypingUsers
   /** member events that each device has been sent */
   readonly sentMembers: SentMembers
+  /** states without their members */
+  readonly stateParts: StateParts
   /** push rules of local users, made ready */
   readonly ownRules: OwnRules
   /** names this database in tokens: one of another database is no position here */

@@ -7,6 +7,7 @@ import { Notifier } from './notifier.ts'
 import { notify } from './notify.ts'
 import { OwnRules } from './own-rules.ts'
 import { SentMembers } from './sync/sent-members.ts'
+import { StateParts } from './sync/state-parts.ts'
 import { TypingUsers } from './typing-users.ts'
 
 /** What `makeDelivery` adds to its base, `notify` for the rooms, and `stop`. */
@@ -33,6 +34,7 @@ export async function makeDelivery(base: DeliveryBase): Promise<Delivery> {
     typing,
     ownRules,
     sentMembers: new SentMembers(),
+    stateParts: new StateParts(roomCache),
     tokenEpoch: await tokenEpochOf(base),
     notify: (tx, appended) => notify(tx, { roomCache, audiences }, appended),
     stop: () => {

@@ -1,3 +1,4 @@
+import { assertActive } from '../accounts/active.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { RemoteReceipt } from '../federation/edus.ts'
 import { MatrixError } from '../protocol/errors.ts'
@@ -46,6 +47,7 @@ export async function setMarks(deps: Deps, user: User, roomId: RoomId, marks: re
   const ts = deps.clock.now()
   const moved = await deps.database.write(
     async (tx) => {
+      await assertActive(tx, user.userNid)
       const done: PlacedMark[] = []
       for (const mark of placed) if (await moveMark(tx, user.userNid, room.nid, mark, ts)) done.push(mark)
       if (done.length === 0) return done

@@ -1,4 +1,11 @@
-import { parseEventId, parseRoomId, parseServerName, type EventId, type RoomId, type ServerName } from '../protocol/ids.ts'
+import {
+  parseEventId,
+  parseRoomId,
+  parseServerName,
+  type EventId,
+  type RoomId,
+  type ServerName,
+} from '../protocol/ids.ts'
 import { isJsonObject, memberOf } from '../protocol/json.ts'
 import type { Json, JsonObject } from '../protocol/json-types.ts'
 import { badAnswer } from './errors.ts'
@@ -101,7 +108,8 @@ export function directoryAnswer(from: ServerName, answer: JsonObject): Directory
 export function eventAtTime(from: ServerName, answer: JsonObject): EventAtTime {
   const eventId = parseEventId(memberOf(answer, 'event_id'))
   const ts = memberOf(answer, 'origin_server_ts')
-  if (eventId === undefined || typeof ts !== 'number' || !Number.isSafeInteger(ts)) throw badAnswer(from, 'answered without an event')
+  if (eventId === undefined || typeof ts !== 'number' || !Number.isSafeInteger(ts))
+    throw badAnswer(from, 'answered without an event')
   return { eventId, originServerTs: ts }
 }
 

@@ -74,11 +74,18 @@ export class FederationClient {
   }
 
   /** As `request`, and hands over the body of a 200 as it comes. */
-  async stream(destination: ServerName, call: FederationCall): Promise<NetHead & { readonly body: AsyncIterable<Uint8Array> }> {
+  async stream(
+    destination: ServerName,
+    call: FederationCall,
+  ): Promise<NetHead & { readonly body: AsyncIterable<Uint8Array> }> {
     return this.#attempt(destination, call, (request) => fetchStream(this.#deps, destination, request))
   }
 
-  async #attempt<T>(destination: ServerName, call: FederationCall, send: (request: TransportRequest) => Promise<T>): Promise<T> {
+  async #attempt<T>(
+    destination: ServerName,
+    call: FederationCall,
+    send: (request: TransportRequest) => Promise<T>,
+  ): Promise<T> {
     const { serverName, enabled, destinations } = this.#deps
     if (!enabled) throw new FederationError('unreachable', destination, 'federation is switched off')
     if (destination === serverName) throw new FederationError('unreachable', destination, 'is this server')
@@ -89,7 +96,8 @@ export class FederationClient {
       destinations.succeeded(destination)
       return answer
     } catch (error) {
-      if (error instanceof FederationError && call.isCounted !== false && !call.signal?.aborted) this.#note(destination, error)
+      if (error instanceof FederationError && call.isCounted !== false && !call.signal?.aborted)
+        this.#note(destination, error)
       throw error
     }
   }
@@ -122,9 +130,17 @@ export class FederationClient {
   }
 
   /** `GET /make_join`: the template of a join; `room_version` is '1' where the answer has none. */
-  async makeJoin(destination: ServerName, roomId: RoomId, userId: UserId, versions: readonly string[]): Promise<read.Template> {
+  async makeJoin(
+    destination: ServerName,
+    roomId: RoomId,
+    userId: UserId,
+    versions: readonly string[],
+  ): Promise<read.Template> {
     const path = `${v1}/make_join/${part(roomId)}/${part(userId)}`
-    return read.template(destination, await this.request(destination, { method: 'GET', path, query: { ver: versions } }))
+    return read.template(
+      destination,
+      await this.request(destination, { method: 'GET', path, query: { ver: versions } }),
+    )
   }
 
   /** `PUT /send_join` (v2; v1 of a server that does not know v2). */
@@ -142,7 +158,10 @@ export class FederationClient {
       return read.joinAnswer(destination, await this.request(destination, { ...call, path: v2 + rest, query }))
     } catch (error) {
       if (!isUnknownEndpoint(error)) throw error
-      return read.joinAnswer(destination, read.second(destination, await this.requestJson(destination, { ...call, path: v1 + rest })))
+      return read.joinAnswer(
+        destination,
+        read.second(destination, await this.requestJson(destination, { ...call, path: v1 + rest })),
+      )
     }
   }
 
@@ -164,13 +183,26 @@ export class FederationClient {
   }
 
   /** `GET /make_knock`: the template of a knock. */
-  async makeKnock(destination: ServerName, roomId: RoomId, userId: UserId, versions: readonly string[]): Promise<read.Template> {
+  async makeKnock(
+    destination: ServerName,
+    roomId: RoomId,
+    userId: UserId,
+    versions: readonly string[],
+  ): Promise<read.Template> {
     const path = `${v1}/make_knock/${part(roomId)}/${part(userId)}`
-    return read.template(destination, await this.request(destination, { method: 'GET', path, query: { ver: versions } }))
+    return read.template(
+      destination,
+      await this.request(destination, { method: 'GET', path, query: { ver: versions } }),
+    )
   }
 
   /** `PUT /send_knock`: returns `knock_room_state`, unjudged. */
-  async sendKnock(destination: ServerName, roomId: RoomId, eventId: EventId, event: JsonObject): Promise<readonly Json[]> {
+  async sendKnock(
+    destination: ServerName,
+    roomId: RoomId,
+    eventId: EventId,
+    event: JsonObject,
+  ): Promise<readonly Json[]> {
     const path = `${v1}/send_knock/${part(roomId)}/${part(eventId)}`
     const answer = await this.request(destination, { method: 'PUT', path, body: event })
     return Array.isArray(answer.knock_room_state) ? (answer.knock_room_state as readonly Json[]) : []
@@ -190,7 +222,11 @@ export class FederationClient {
     const { roomVersion, event, inviteRoomState } = body
     const full = { room_version: roomVersion, event, invite_room_state: inviteRoomState }
     try {
-      return read.objectAt(destination, await this.request(destination, { method: 'PUT', path: v2 + rest, body: full }), 'event')
+      return read.objectAt(
+        destination,
+        await this.request(destination, { method: 'PUT', path: v2 + rest, body: full }),
+        'event',
+      )
     } catch (error) {
       const isOld = roomVersion === '1' || roomVersion === '2'
       const status = error instanceof FederationError ? error.remote?.status : undefined
@@ -202,7 +238,12 @@ export class FederationClient {
   }
 
   /** `GET /backfill`: PDUs, newest first if the server is kind. */
-  async backfill(destination: ServerName, roomId: RoomId, eventIds: readonly EventId[], limit: number): Promise<readonly Json[]> {
+  async backfill(
+    destination: ServerName,
+    roomId: RoomId,
+    eventIds: readonly EventId[],
+    limit: number,
+  ): Promise<readonly Json[]> {
     const path = `${v1}/backfill/${part(roomId)}`
     const call = { method: 'GET', path, query: { v: eventIds, limit }, maxBytes: eventsBytes } as const
     return read.listAt(destination, await this.request(destination, call), 'pdus')
@@ -232,7 +273,12 @@ export class FederationClient {
 
   /** `GET /state`: the state before an event, and its auth chain. */
   async getState(destination: ServerName, roomId: RoomId, eventId: EventId): Promise<read.StateAnswer> {
-    const call = { method: 'GET', path: `${v1}/state/${part(roomId)}`, query: { event_id: eventId }, maxBytes: stateBytes } as const
+    const call = {
+      method: 'GET',
+      path: `${v1}/state/${part(roomId)}`,
+      query: { event_id: eventId },
+      maxBytes: stateBytes,
+    } as const
     return read.stateAnswer(destination, await this.request(destination, call))
   }
 
@@ -254,11 +300,20 @@ export class FederationClient {
   /** `GET /event_auth`: the auth chain of an event. */
   async getEventAuth(destination: ServerName, roomId: RoomId, eventId: EventId): Promise<readonly Json[]> {
     const path = `${v1}/event_auth/${part(roomId)}/${part(eventId)}`
-    return read.listAt(destination, await this.request(destination, { method: 'GET', path, maxBytes: eventsBytes }), 'auth_chain')
+    return read.listAt(
+      destination,
+      await this.request(destination, { method: 'GET', path, maxBytes: eventsBytes }),
+      'auth_chain',
+    )
   }
 
   /** `GET /timestamp_to_event`. */
-  async timestampToEvent(destination: ServerName, roomId: RoomId, ts: number, direction: 'f' | 'b'): Promise<read.EventAtTime> {
+  async timestampToEvent(
+    destination: ServerName,
+    roomId: RoomId,
+    ts: number,
+    direction: 'f' | 'b',
+  ): Promise<read.EventAtTime> {
     const path = `${v1}/timestamp_to_event/${part(roomId)}`
     const call = { method: 'GET', path, query: { ts, dir: direction }, deadlineMs: 20_000 } as const
     return read.eventAtTime(destination, await this.request(destination, call))
@@ -266,13 +321,23 @@ export class FederationClient {
 
   /** `GET /query/profile`: all of a profile, or one field of it. */
   async queryProfile(destination: ServerName, userId: UserId, field?: string): Promise<JsonObject> {
-    const call = { method: 'GET', path: `${v1}/query/profile`, query: { user_id: userId, field }, deadlineMs: 20_000 } as const
+    const call = {
+      method: 'GET',
+      path: `${v1}/query/profile`,
+      query: { user_id: userId, field },
+      deadlineMs: 20_000,
+    } as const
     return this.request(destination, { ...call, maxBytes: 128 * KiB })
   }
 
   /** `GET /query/directory`: the room of an alias, and servers that are in it. */
   async queryDirectory(destination: ServerName, alias: RoomAlias): Promise<read.DirectoryAnswer> {
-    const call = { method: 'GET', path: `${v1}/query/directory`, query: { room_alias: alias }, deadlineMs: 20_000 } as const
+    const call = {
+      method: 'GET',
+      path: `${v1}/query/directory`,
+      query: { room_alias: alias },
+      deadlineMs: 20_000,
+    } as const
     return read.directoryAnswer(destination, await this.request(destination, call))
   }
 
@@ -298,17 +363,34 @@ export class FederationClient {
   /** `POST /user/keys/query` with `{ device_keys }`. */
   async queryKeys(destination: ServerName, deviceKeys: JsonObject, deadlineMs = 10_000): Promise<JsonObject> {
     const path = `${v1}/user/keys/query`
-    return this.request(destination, { method: 'POST', path, body: { device_keys: deviceKeys }, maxBytes: 16 * MiB, deadlineMs })
+    return this.request(destination, {
+      method: 'POST',
+      path,
+      body: { device_keys: deviceKeys },
+      maxBytes: 16 * MiB,
+      deadlineMs,
+    })
   }
 
   /** `POST /user/keys/claim` with `{ one_time_keys }`. */
   async claimKeys(destination: ServerName, oneTimeKeys: JsonObject, deadlineMs = 10_000): Promise<JsonObject> {
     const path = `${v1}/user/keys/claim`
-    return this.request(destination, { method: 'POST', path, body: { one_time_keys: oneTimeKeys }, maxBytes: 4 * MiB, deadlineMs })
+    return this.request(destination, {
+      method: 'POST',
+      path,
+      body: { one_time_keys: oneTimeKeys },
+      maxBytes: 4 * MiB,
+      deadlineMs,
+    })
   }
 
   /** `GET /media/download`: the answer as a stream (`multipart/mixed`). */
-  async downloadMedia(destination: ServerName, mediaId: string, maxBytes: number, signal?: AbortSignal): ReturnType<FederationClient['stream']> {
+  async downloadMedia(
+    destination: ServerName,
+    mediaId: string,
+    maxBytes: number,
+    signal?: AbortSignal,
+  ): ReturnType<FederationClient['stream']> {
     const path = `${v1}/media/download/${part(mediaId)}`
     return this.stream(destination, { method: 'GET', path, maxBytes, ...(signal === undefined ? {} : { signal }) })
   }
@@ -317,7 +399,12 @@ export class FederationClient {
   async thumbnailMedia(
     destination: ServerName,
     mediaId: string,
-    query: { readonly width: number; readonly height: number; readonly method: 'crop' | 'scale'; readonly animated?: boolean },
+    query: {
+      readonly width: number
+      readonly height: number
+      readonly method: 'crop' | 'scale'
+      readonly animated?: boolean
+    },
     maxBytes: number,
   ): ReturnType<FederationClient['stream']> {
     return this.stream(destination, { method: 'GET', path: `${v1}/media/thumbnail/${part(mediaId)}`, query, maxBytes })
@@ -334,8 +421,19 @@ export class FederationClient {
   }
 
   /** `PUT /send/{txnId}`: returns the verdicts by event id. `bodyText` is canonical JSON. */
-  async sendTransaction(destination: ServerName, txnId: string, bodyText: string, signal?: AbortSignal): Promise<JsonObject> {
-    const call = { method: 'PUT', path: `${v1}/send/${part(txnId)}`, bodyText, maxBytes: 4 * MiB, isCounted: false } as const
+  async sendTransaction(
+    destination: ServerName,
+    txnId: string,
+    bodyText: string,
+    signal?: AbortSignal,
+  ): Promise<JsonObject> {
+    const call = {
+      method: 'PUT',
+      path: `${v1}/send/${part(txnId)}`,
+      bodyText,
+      maxBytes: 4 * MiB,
+      isCounted: false,
+    } as const
     const answer = await this.request(destination, signal === undefined ? call : { ...call, signal })
     return isJsonObject(answer.pdus) ? answer.pdus : {}
   }
@@ -370,7 +468,8 @@ function queryString(query: FederationCall['query']): string {
   const pairs: string[] = []
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value === undefined) continue
-    for (const item of Array.isArray(value) ? (value as readonly string[]) : [value]) pairs.push(`${part(name)}=${part(String(item))}`)
+    for (const item of Array.isArray(value) ? (value as readonly string[]) : [value])
+      pairs.push(`${part(name)}=${part(String(item))}`)
   }
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`
 }

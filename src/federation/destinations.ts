@@ -66,7 +66,8 @@ export class Destinations {
     const state = this.#failing.get(server)
     if (state === undefined || this.waitMs(server) === 0) return undefined
     const nowMs = this.#deps.clock.monotonic()
-    if (patience === 'background' || nowMs - state.lastTryMs < userTryMs) return 'did not answer lately, and is tried again later'
+    if (patience === 'background' || nowMs - state.lastTryMs < userTryMs)
+      return 'did not answer lately, and is tried again later'
     state.lastTryMs = nowMs
     return undefined
   }
@@ -132,8 +133,11 @@ export class Destinations {
 
   #put(server: ServerName, { failingSinceTs, retryTs, intervalMs }: DestinationState, okTs: number | null): void {
     const { database, log } = this.#deps
-    const write = () => database.write((tx) => putDestinationState(tx, server, { failingSinceTs, retryTs, intervalMs }, okTs))
+    const write = () =>
+      database.write((tx) => putDestinationState(tx, server, { failingSinceTs, retryTs, intervalMs }, okTs))
     // In order, one after the other: the last word counts. Lost in a crash, it is found out again.
-    this.#writing = this.#writing.then(write).catch((error: unknown) => log.error('the state of a destination was not stored', { error }))
+    this.#writing = this.#writing
+      .then(write)
+      .catch((error: unknown) => log.error('the state of a destination was not stored', { error }))
   }
 }

@@ -121,7 +121,8 @@ export function orderSrv(records: readonly SrvRecord[], random: Random): SrvReco
   while (left.length > 0) {
     const peers = left.filter(({ priority }) => priority === left[0]?.priority)
     let at = random.integer(peers.reduce((sum, { weight }) => sum + weight, 0) + 1)
-    const chosen = peers.find(({ weight }) => (at -= weight) <= 0) ?? (peers[0] as SrvRecord)
+    const chosen = peers.find(({ weight }) => (at -= weight) <= 0) ?? peers[0]
+    if (chosen === undefined) break
     left.splice(left.indexOf(chosen), 1)
     ordered.push(chosen)
   }

@@ -1,4 +1,13 @@
-import { parseEventId, parseRoomId, parseUserId, serverNameOf, type EventId, type RoomId, type ServerName, type UserId } from '../protocol/ids.ts'
+import {
+  parseEventId,
+  parseRoomId,
+  parseUserId,
+  serverNameOf,
+  type EventId,
+  type RoomId,
+  type ServerName,
+  type UserId,
+} from '../protocol/ids.ts'
 import { isJsonObject, memberOf } from '../protocol/json.ts'
 import type { Json, JsonObject } from '../protocol/json-types.ts'
 
@@ -62,7 +71,13 @@ function parseReceipt(roomId: RoomId, userId: UserId, receipt: Json): RemoteRece
   const ts = isJsonObject(data) ? memberOf(data, 'ts') : undefined
   const threadId = isJsonObject(data) ? memberOf(data, 'thread_id') : undefined
   if (eventId === undefined || (threadId !== undefined && !isThreadId(threadId))) return undefined
-  return { roomId, userId, eventId, threadId, ts: typeof ts === 'number' && Number.isSafeInteger(ts) && ts >= 0 ? ts : 0 }
+  return {
+    roomId,
+    userId,
+    eventId,
+    threadId,
+    ts: typeof ts === 'number' && Number.isSafeInteger(ts) && ts >= 0 ? ts : 0,
+  }
 }
 
 /** An `m.typing` (server-server API, "Typing Notifications"), undefined where it is of another server's user. */

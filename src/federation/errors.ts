@@ -37,7 +37,13 @@ export class FederationError extends MatrixError {
   readonly destination: ServerName
   readonly remote: RemoteRefusal | undefined
 
-  constructor(kind: FederationFailure, destination: ServerName, reason: string, remote?: RemoteRefusal, cause?: unknown) {
+  constructor(
+    kind: FederationFailure,
+    destination: ServerName,
+    reason: string,
+    remote?: RemoteRefusal,
+    cause?: unknown,
+  ) {
     const status = remote?.errcode === undefined ? undefined : passedOn.get(remote.errcode)
     const errcode = status === undefined ? 'M_UNKNOWN' : (remote?.errcode as ErrCode)
     super(errcode, `${destination}: ${reason}`, {}, status ?? (kind === 'timeout' ? 504 : 502))

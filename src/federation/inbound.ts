@@ -1,7 +1,11 @@
 import type { ServerName } from '../protocol/ids.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import type { Database } from '../store/database.ts'
-import { deleteOldInboundTransactions, findInboundTransaction, insertInboundTransaction } from '../store/inbound-transactions.ts'
+import {
+  deleteOldInboundTransactions,
+  findInboundTransaction,
+  insertInboundTransaction,
+} from '../store/inbound-transactions.ts'
 import type { Log } from '../util/log.ts'
 import { KeyedMutex } from '../util/mutex.ts'
 import type { Clock } from '../util/ports.ts'

@@ -46,9 +46,11 @@ export function mergeDocument(
   const put = (key: ServerKey) => {
     const before = known.get(key.keyId)
     if (source === own || before === undefined) merged.set(key.keyId, key)
-    else if (before.publicKey === key.publicKey && before.expiredTs === null) merged.set(key.keyId, prolonged(before, key))
+    else if (before.publicKey === key.publicKey && before.expiredTs === null)
+      merged.set(key.keyId, prolonged(before, key))
   }
-  for (const { keyId, publicKey, expiredTs } of document.old) put({ ...base, keyId, publicKey, validUntilTs: expiredTs, expiredTs })
+  for (const { keyId, publicKey, expiredTs } of document.old)
+    put({ ...base, keyId, publicKey, validUntilTs: expiredTs, expiredTs })
   for (const { keyId, publicKey } of document.current) put({ ...base, keyId, publicKey, validUntilTs, expiredTs: null })
   return merged
 }

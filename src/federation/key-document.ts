@@ -48,7 +48,12 @@ export function parseKeyDocument(value: Json, expected: ServerName): KeyDocument
 }
 
 /** Our own key document. */
-export function makeKeyDocument(server: ServerName, key: SigningKey, old: readonly OldKey[], validUntilTs: number): JsonObject {
+export function makeKeyDocument(
+  server: ServerName,
+  key: SigningKey,
+  old: readonly OldKey[],
+  validUntilTs: number,
+): JsonObject {
   const document = {
     server_name: server,
     verify_keys: { [key.keyId]: { key: key.publicKey } },
@@ -60,7 +65,11 @@ export function makeKeyDocument(server: ServerName, key: SigningKey, old: readon
   return signJson(document, server, key)
 }
 
-function entries(document: JsonObject, name: string, most: number): { keyId: KeyId; publicKey: string; entry: JsonObject }[] {
+function entries(
+  document: JsonObject,
+  name: string,
+  most: number,
+): { keyId: KeyId; publicKey: string; entry: JsonObject }[] {
   const keys = memberOf(document, name)
   const found: { keyId: KeyId; publicKey: string; entry: JsonObject }[] = []
   for (const [id, entry] of isJsonObject(keys) ? Object.entries(keys).slice(0, most) : []) {

@@ -73,7 +73,13 @@ export class Notary {
       wanted.set(server, keys)
     }
     const body = JSON.stringify({ server_keys: Object.fromEntries(wanted) })
-    const request = { method: 'POST', target: '/_matrix/key/v2/query', body, deadlineMs, maxBytes: notaryBytes } as const
+    const request = {
+      method: 'POST',
+      target: '/_matrix/key/v2/query',
+      body,
+      deadlineMs,
+      maxBytes: notaryBytes,
+    } as const
     const answer = await fetchJson(this.#deps, this.name, request)
     const list = isJsonObject(answer) ? memberOf(answer, 'server_keys') : undefined
     const found = new Map<ServerName, KeyDocument>()
@@ -95,7 +101,8 @@ export class Notary {
     const ofNotary = isJsonObject(signatures) ? memberOf(signatures, this.name) : undefined
     for (const keyId of isJsonObject(ofNotary) ? (Object.keys(ofNotary).slice(0, 8) as KeyId[]) : []) {
       const publicKey = await this.#deps.currentKey(this.name, keyId)
-      if (publicKey !== undefined && verifyJson(value, this.name, keyId, publicKey)) return parseKeyDocument(value, server)
+      if (publicKey !== undefined && verifyJson(value, this.name, keyId, publicKey))
+        return parseKeyDocument(value, server)
     }
     return undefined
   }

@@ -111,7 +111,9 @@ export class KeyRing {
     const use: KeyUse = { kind: 'request', atTs: this.#deps.clock.now(), isValidityEnforced: true }
     const keys = await this.#findKeys(server, signingKeyIds(object, server).slice(0, maxSignatures), use, true)
     if (keys.length === 0) return 'no signature by a known key'
-    return keys.every(({ keyId, publicKey }) => verifyJson(object, server, keyId, publicKey)) ? undefined : 'a signature is wrong'
+    return keys.every(({ keyId, publicKey }) => verifyJson(object, server, keyId, publicKey))
+      ? undefined
+      : 'a signature is wrong'
   }
 
   /** Our own key document. */
@@ -130,9 +132,14 @@ export class KeyRing {
     const entry = await this.#entry(server)
     const now = clock.now()
     const isFresh = ({ expiredTs, validUntilTs, fetchedTs, source }: ServerKey) =>
-      source === own && expiredTs === null && validUntilTs >= Math.max(minimumTs, now) && (fetchedTs + validUntilTs) / 2 >= now
+      source === own &&
+      expiredTs === null &&
+      validUntilTs >= Math.max(minimumTs, now) &&
+      (fetchedTs + validUntilTs) / 2 >= now
     if (![...entry.keys.values()].some(isFresh)) await this.#refresh(server, entry, new Map(), true)
-    const texts = new Set([...entry.keys.values()].filter(({ source }) => source === own).map(({ document }) => document))
+    const texts = new Set(
+      [...entry.keys.values()].filter(({ source }) => source === own).map(({ document }) => document),
+    )
     return [...texts].map((text) => signJson(JSON.parse(text) as JsonObject, serverName, ownKeys.current))
   }
 
@@ -155,11 +162,19 @@ export class KeyRing {
   }
 
   /** Those of the keys that may be used; the server, then notaries, are asked only when there is none. */
-  async #findKeys(server: ServerName, keyIds: readonly KeyId[], use: KeyUse, asksNotaries: boolean): Promise<ServerKey[]> {
+  async #findKeys(
+    server: ServerName,
+    keyIds: readonly KeyId[],
+    use: KeyUse,
+    asksNotaries: boolean,
+  ): Promise<ServerKey[]> {
     if (keyIds.length === 0) return []
     if (server === this.#deps.serverName) return this.#ownKeys(keyIds, use)
     const entry = await this.#entry(server)
-    const usable = () => keyIds.map((keyId) => entry.keys.get(keyId)).filter((key) => key !== undefined && isUsable(key, use)) as ServerKey[]
+    const usable = () =>
+      keyIds
+        .map((keyId) => entry.keys.get(keyId))
+        .filter((key) => key !== undefined && isUsable(key, use)) as ServerKey[]
     const known = usable()
     if (known.length > 0) return known
     await this.#refresh(server, entry, new Map(keyIds.map((keyId) => [keyId, use.atTs])), asksNotaries)
@@ -190,12 +205,22 @@ export class KeyRing {
   }
 
   #put(server: ServerName, keys: readonly ServerKey[]): Entry {
-    const entry: Entry = { keys: new Map(keys.map((key) => [key.keyId, key])), nextFetchMs: -Infinity, failures: 0, pending: undefined }
+    const entry: Entry = {
+      keys: new Map(keys.map((key) => [key.keyId, key])),
+      nextFetchMs: -Infinity,
+      failures: 0,
+      pending: undefined,
+    }
     this.#entries.set(server, entry)
     return entry
   }
 
-  async #refresh(server: ServerName, entry: Entry, wish: ReadonlyMap<KeyId, number>, asksNotaries: boolean): Promise<void> {
+  async #refresh(
+    server: ServerName,
+    entry: Entry,
+    wish: ReadonlyMap<KeyId, number>,
+    asksNotaries: boolean,
+  ): Promise<void> {
     const { clock, enabled } = this.#deps
     if (entry.pending !== undefined) return entry.pending
     if (!enabled || clock.monotonic() < entry.nextFetchMs) return
@@ -205,7 +230,12 @@ export class KeyRing {
     return entry.pending
   }
 
-  async #fetch(server: ServerName, entry: Entry, wish: ReadonlyMap<KeyId, number>, asksNotaries: boolean): Promise<void> {
+  async #fetch(
+    server: ServerName,
+    entry: Entry,
+    wish: ReadonlyMap<KeyId, number>,
+    asksNotaries: boolean,
+  ): Promise<void> {
     const { clock, random } = this.#deps
     const document = await fetchOwnDocument(this.#deps, server).catch(() => undefined)
     if (document !== undefined) await this.#learn(server, entry, document, own)
@@ -224,7 +254,10 @@ export class KeyRing {
     })
   }
 
-  async #askNotaries(server: ServerName, wish: ReadonlyMap<KeyId, number>): Promise<{ document: KeyDocument; notary: string }[]> {
+  async #askNotaries(
+    server: ServerName,
+    wish: ReadonlyMap<KeyId, number>,
+  ): Promise<{ document: KeyDocument; notary: string }[]> {
     const answers = await Promise.all(
       this.#notaries
         .filter(({ name }) => name !== server)

@@ -119,13 +119,17 @@ export class OutboundQueue {
   async #round(): Promise<Outcome> {
     const { database, signal } = this.#deps
     if (signal.aborted) return 'idle'
-    const isWaiting = this.#ephemeral.size > 0 || (await database.read((conn) => isAnythingWaiting(conn, this.#serverNid)))
+    const isWaiting =
+      this.#ephemeral.size > 0 || (await database.read((conn) => isAnythingWaiting(conn, this.#serverNid)))
     if (!isWaiting) {
       this.#isCatchingUp = false
       await this.#release()
       return 'idle'
     }
-    const ephemeral = [...this.#ephemeral.values()].map(({ type, content }): JsonObject => ({ content, edu_type: type }))
+    const ephemeral = [...this.#ephemeral.values()].map(({ type, content }): JsonObject => ({
+      content,
+      edu_type: type,
+    }))
     this.#ephemeral.clear()
     const next = await this.#deps.builds.run(() => this.#next(ephemeral))
     if (next === 'elsewhere') return 'elsewhere'
@@ -137,7 +141,9 @@ export class OutboundQueue {
     return this.#send(next.transaction, next.fence)
   }
 
-  async #next(ephemeral: readonly JsonObject[]): Promise<'elsewhere' | { transaction: Transaction | undefined; fence: number }> {
+  async #next(
+    ephemeral: readonly JsonObject[],
+  ): Promise<'elsewhere' | { transaction: Transaction | undefined; fence: number }> {
     const { database, clock, random, prepare, serverName, isShared } = this.#deps
     const newTxnId = random.token(12)
     const next = await database.write(async (tx) => {
@@ -186,7 +192,11 @@ export class OutboundQueue {
       // What answers, but not to this, waits as one that does not answer.
       destinations.failed(this.#server, error.remote?.retryAfterMs)
       this.#isCatchingUp = true
-      log.debug('a transaction was not taken', { destination: this.#server, kind: error.kind, status: error.remote?.status })
+      log.debug('a transaction was not taken', {
+        destination: this.#server,
+        kind: error.kind,
+        status: error.remote?.status,
+      })
       return 'failed'
     } finally {
       stopRenewing()
@@ -238,8 +248,11 @@ export class OutboundQueue {
   }
 
   #logRefusals(verdicts: JsonObject): void {
-    const refused = Object.values(verdicts).filter((verdict) => typeof verdict === 'object' && verdict !== null && 'error' in verdict)
-    if (refused.length > 0) this.#deps.log.info('events were refused', { destination: this.#server, count: refused.length })
+    const refused = Object.values(verdicts).filter(
+      (verdict) => typeof verdict === 'object' && verdict !== null && 'error' in verdict,
+    )
+    if (refused.length > 0)
+      this.#deps.log.info('events were refused', { destination: this.#server, count: refused.length })
   }
 }
 

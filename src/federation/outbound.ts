@@ -113,7 +113,13 @@ export class Outbound {
    * Queues an EDU that must arrive, in the caller's transaction; wakes the destinations after its commit.
    * `userNid`: the user that it speaks of.
    */
-  async queueEdu(tx: Tx, serverNids: number | readonly number[], type: string, userNid: number, content: JsonObject): Promise<void> {
+  async queueEdu(
+    tx: Tx,
+    serverNids: number | readonly number[],
+    type: string,
+    userNid: number,
+    content: JsonObject,
+  ): Promise<void> {
     const nids = [serverNids].flat()
     const createdTs = this.#deps.clock.now()
     await insertOutboundEdus(tx, nids, { type, userNid, content: JSON.stringify(content), createdTs })
@@ -167,7 +173,10 @@ export class Outbound {
 
   async #find(server: Destination): Promise<OutboundQueue | undefined> {
     const { database, serverName } = this.#deps
-    const nid = typeof server === 'number' ? server : (this.#byName.get(server) ?? (await database.read((conn) => findServerNid(conn, server))))
+    const nid =
+      typeof server === 'number'
+        ? server
+        : (this.#byName.get(server) ?? (await database.read((conn) => findServerNid(conn, server))))
     if (nid === undefined) return undefined
     const known = this.#queues.get(nid)
     if (known !== undefined) return known

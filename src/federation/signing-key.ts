@@ -1,6 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { parseKeyId } from '../protocol/ids.ts'
-import { formatSigningKey, generateSigningKey, isPublicKey, parseSigningKey, type SigningKey } from '../protocol/sign.ts'
+import {
+  formatSigningKey,
+  generateSigningKey,
+  isPublicKey,
+  parseSigningKey,
+  type SigningKey,
+} from '../protocol/sign.ts'
 import { writeFileDurably } from '../util/durable-file.ts'
 import type { Random } from '../util/ports.ts'
 import type { OldKey } from './key-document.ts'

@@ -135,7 +135,12 @@ async function chooseEvents(tx: Tx, { serverNid, isCatchingUp, most: wished }: B
   const most = Math.min(maxPdus, wished)
   const behind = await store.listRoomsBehind(tx, serverNid, fewBehind + 1)
   const isFar = (room: store.RoomBehind) => isCatchingUp && room.behind > fewBehind
-  const chosen = await chooseInOrder(tx, serverNid, behind.filter((room) => !isFar(room)), most)
+  const chosen = await chooseInOrder(
+    tx,
+    serverNid,
+    behind.filter((room) => !isFar(room)),
+    most,
+  )
   for (const room of behind.filter(isFar)) {
     const left = most - chosen.eventNids.length
     if (left <= 0) break
@@ -144,8 +149,18 @@ async function chooseEvents(tx: Tx, { serverNid, isCatchingUp, most: wished }: B
   return chosen
 }
 
-async function chooseInOrder(tx: Tx, serverNid: number, rooms: readonly store.RoomBehind[], most: number): Promise<Chosen> {
-  const events = await store.listEventsToSend(tx, serverNid, rooms.map(({ roomNid }) => roomNid), most)
+async function chooseInOrder(
+  tx: Tx,
+  serverNid: number,
+  rooms: readonly store.RoomBehind[],
+  most: number,
+): Promise<Chosen> {
+  const events = await store.listEventsToSend(
+    tx,
+    serverNid,
+    rooms.map(({ roomNid }) => roomNid),
+    most,
+  )
   const marks = new Map(events.map(({ room_nid, event_nid }) => [room_nid, event_nid]))
   // When all of them are in, the marks move to the end, also of rooms that had nothing to send.
   // An event that was committed between the two looks may be beyond what was the end.
@@ -156,7 +171,13 @@ async function chooseInOrder(tx: Tx, serverNid: number, rooms: readonly store.Ro
 }
 
 /** All redactions of ours first, oldest first: behind a single newest event a peer would never ask for them. */
-async function chooseCatchUp(tx: Tx, serverNid: number, room: store.RoomBehind, left: number, chosen: Chosen): Promise<void> {
+async function chooseCatchUp(
+  tx: Tx,
+  serverNid: number,
+  room: store.RoomBehind,
+  left: number,
+  chosen: Chosen,
+): Promise<void> {
   const redactions = await store.listRedactionsToSend(tx, room, left)
   chosen.eventNids.push(...redactions)
   const spare = left - redactions.length

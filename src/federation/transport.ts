@@ -40,7 +40,11 @@ const beforeSending: ReadonlySet<NetFailure> = new Set<NetFailure>(['connect', '
  * Sends a request to a server: finds its addresses and tries them in turn. Returns the answer's JSON of status 200.
  * Throws FederationError.
  */
-export async function fetchJson(deps: TransportDeps, destination: ServerName, request: TransportRequest): Promise<Json> {
+export async function fetchJson(
+  deps: TransportDeps,
+  destination: ServerName,
+  request: TransportRequest,
+): Promise<Json> {
   const answer = await tryRoutes(deps, destination, request, (made) => deps.net.request(made))
   if (answer.status !== 200) throw refusalOf(destination, answer, answer.body)
   try {
@@ -115,7 +119,11 @@ function netRequest(deps: TransportDeps, route: Route, request: TransportRequest
 
 /** A NetError in the terms of federation. */
 export function fromNetError(destination: ServerName, error: NetError): FederationError {
-  const kinds: Partial<Record<NetFailure, FederationFailure>> = { timeout: 'timeout', 'too-large': 'bad_answer', protocol: 'bad_answer' }
+  const kinds: Partial<Record<NetFailure, FederationFailure>> = {
+    timeout: 'timeout',
+    'too-large': 'bad_answer',
+    protocol: 'bad_answer',
+  }
   const kind = kinds[error.failure] ?? 'unreachable'
   return new FederationError(kind, destination, `no answer (${error.failure})`, undefined, error)
 }
@@ -123,7 +131,8 @@ export function fromNetError(destination: ServerName, error: NetError): Federati
 function refusalOf(destination: ServerName, { status, headers }: NetHead, bytes: Uint8Array): FederationError {
   const body = parseQuietly(bytes)
   const errcode = typeof body?.errcode === 'string' ? body.errcode.slice(0, 64) : undefined
-  const retryAfterMs = typeof body?.retry_after_ms === 'number' ? body.retry_after_ms : secondsOf(headers['retry-after'])
+  const retryAfterMs =
+    typeof body?.retry_after_ms === 'number' ? body.retry_after_ms : secondsOf(headers['retry-after'])
   const remote: RemoteRefusal = { status, errcode, body, retryAfterMs }
   return new FederationError('refused', destination, `answered ${status}`, remote)
 }

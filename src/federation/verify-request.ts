@@ -35,7 +35,8 @@ export async function verifyRequest(
   const signed = { method, uri: target, origin, destination: deps.serverName, content: body }
   let refusal: string | undefined
   for (const header of parsed) {
-    if (header.destination !== undefined && header.destination !== deps.serverName) throw unauthorized('signed for another server')
+    if (header.destination !== undefined && header.destination !== deps.serverName)
+      throw unauthorized('signed for another server')
     refusal = await deps.keyRing.verifyRequest(signed, header)
     if (refusal === undefined) break
   }

@@ -18,7 +18,8 @@ const keys = new LRUCache<string, KeyObject>({ max: 4096 })
 
 /** Whether each signature is right, in the order given. Many at once are checked off the main thread. */
 export async function verifyTexts(items: readonly SignedText[]): Promise<boolean[]> {
-  if (items.length < fewest) return items.map(({ text, signature, publicKey }) => verifyText(text, signature, publicKey))
+  if (items.length < fewest)
+    return items.map(({ text, signature, publicKey }) => verifyText(text, signature, publicKey))
   const verdicts: boolean[] = []
   for (let at = 0; at < items.length; at += slice) {
     verdicts.push(...(await Promise.all(items.slice(at, at + slice).map(verifyAside))))

@@ -49,7 +49,12 @@ export class WellKnown {
   async #ask(hostname: string, known: Entry | undefined, now: number): Promise<Entry> {
     const { net, random } = this.#deps
     const failures = (known?.failures ?? 0) + 1
-    const failed: Entry = { server: undefined, untilTs: now + backoffMs(failureBackoff, failures, random), graceTs: 0, failures }
+    const failed: Entry = {
+      server: undefined,
+      untilTs: now + backoffMs(failureBackoff, failures, random),
+      graceTs: 0,
+      failures,
+    }
     try {
       const answer = await net.request({
         url: `https://${hostname}/.well-known/matrix/server`,

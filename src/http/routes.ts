@@ -24,14 +24,17 @@ import { endpoints as clientOpenid } from './client/openid.ts'
 import { endpoints as clientPassword } from './client/password.ts'
 import { endpoints as clientProfile } from './client/profile.ts'
 import { endpoints as clientPushRules } from './client/push-rules.ts'
+import { endpoints as clientReceipts } from './client/receipts.ts'
 import { endpoints as clientRegister } from './client/register.ts'
 import { endpoints as clientRelations } from './client/relations.ts'
 import { endpoints as clientRoomState } from './client/room-state.ts'
 import { endpoints as clientSend } from './client/send.ts'
+import { endpoints as clientSync } from './client/sync.ts'
 import { endpoints as clientTags } from './client/tags.ts'
 import { endpoints as clientThreads } from './client/threads.ts'
-import { endpoints as clientVersions } from './client/versions.ts'
+import { endpoints as clientTyping } from './client/typing.ts'
 import { endpoints as clientUpgrade } from './client/upgrade.ts'
+import { endpoints as clientVersions } from './client/versions.ts'
 import type { Auth, Endpoint, Method } from './endpoint.ts'
 import { endpoints as erasureReceipt } from './erasure/receipt.ts'
 import { endpoints as federationDirectory } from './federation/directory.ts'
@@ -64,7 +67,6 @@ export const allEndpoints: readonly Endpoint[] = [
   ...adminPrivacy,
   ...adminRegistrationTokens,
   ...adminUsers,
-  ...clientUpgrade,
   ...clientAccountData,
   ...clientAccount,
   ...clientAliases,
@@ -87,12 +89,16 @@ export const allEndpoints: readonly Endpoint[] = [
   ...clientPassword,
   ...clientProfile,
   ...clientPushRules,
+  ...clientReceipts,
   ...clientRegister,
   ...clientRelations,
   ...clientRoomState,
   ...clientSend,
+  ...clientSync,
   ...clientTags,
   ...clientThreads,
+  ...clientTyping,
+  ...clientUpgrade,
   ...clientVersions,
   ...erasureReceipt,
   ...federationDirectory,

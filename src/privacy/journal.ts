@@ -54,7 +54,9 @@ export class JournalDamaged extends Error {
 const firstHash = '0'.repeat(64)
 
 function hashOf(seq: number, previous: string, entry: JournalEntry): string {
-  return createHash('sha256').update(canonicalJson({ seq, previous, entry: entry as unknown as JsonObject })).digest('hex')
+  return createHash('sha256')
+    .update(canonicalJson({ seq, previous, entry: entry as unknown as JsonObject }))
+    .digest('hex')
 }
 
 /** The line that follows another one; the first where there is none. */
@@ -136,7 +138,11 @@ export class Journal {
     return this.#mutex.run(async () => {
       for (const line of lines) {
         if (line.seq <= this.lastSeq) continue
-        if (line.seq !== this.lastSeq + 1 || line.previous !== this.lastHash || line.hash !== hashOf(line.seq, line.previous, line.entry))
+        if (
+          line.seq !== this.lastSeq + 1 ||
+          line.previous !== this.lastHash ||
+          line.hash !== hashOf(line.seq, line.previous, line.entry)
+        )
           throw new JournalDamaged(`line ${line.seq} does not follow line ${this.lastSeq}`)
         await this.#write(line)
       }
@@ -166,7 +172,8 @@ export class Journal {
 export function parseLine(text: string): JournalLine {
   try {
     const line = JSON.parse(text) as JournalLine
-    if (Number.isSafeInteger(line.seq) && typeof line.hash === 'string' && typeof line.entry.kind === 'string') return line
+    if (Number.isSafeInteger(line.seq) && typeof line.hash === 'string' && typeof line.entry.kind === 'string')
+      return line
   } catch {
     // said below
   }

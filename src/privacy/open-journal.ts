@@ -48,7 +48,9 @@ async function openFile(path: string, clock: Clock, acceptsLoss: boolean, log: L
   } catch (error) {
     if (!(error instanceof JournalDamaged)) throw error
     if (!acceptsLoss)
-      throw new JournalLost(`the journal of erasures is damaged (${error.message}): put the right one back, or start once with --accept-journal-loss`)
+      throw new JournalLost(
+        `the journal of erasures is damaged (${error.message}): put the right one back, or start once with --accept-journal-loss`,
+      )
     await rename(path, `${path}.damaged-${clock.now()}`)
     log.error('ALARM: a damaged journal of erasures was set aside')
     return Journal.open(path)
@@ -61,7 +63,12 @@ async function shareLines(journal: ErasureJournal, database: Database): Promise<
   const last = await lastShared(database)
   const missing = journal.file.after(last)
   if (missing.length > 0)
-    await database.write((tx) => insertJournalLines(tx, missing.map((line) => ({ seq: line.seq, line: formatLine(line) }))))
+    await database.write((tx) =>
+      insertJournalLines(
+        tx,
+        missing.map((line) => ({ seq: line.seq, line: formatLine(line) })),
+      ),
+    )
 }
 
 async function lastShared(database: Database): Promise<number> {

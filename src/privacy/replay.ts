@@ -94,8 +94,17 @@ async function replayOther(deps: PrivacyDeps, { entry, seq }: JournalLine): Prom
       return deps.database.write((tx) =>
         withErasure(tx, entry.id, async ({ erasure_nid: nid }) => {
           const serverNid = await findServerNid(tx, entry.server as ServerName)
-          if (serverNid === undefined || !(await listErasurePeers(tx, nid)).some((peer) => peer.server_nid === serverNid)) return
-          await putPeer(tx, nid, serverNid, { state: entry.state as PeerState, nextTs: Number.MAX_SAFE_INTEGER, ts: entry.ts, error: null })
+          if (
+            serverNid === undefined ||
+            !(await listErasurePeers(tx, nid)).some((peer) => peer.server_nid === serverNid)
+          )
+            return
+          await putPeer(tx, nid, serverNid, {
+            state: entry.state as PeerState,
+            nextTs: Number.MAX_SAFE_INTEGER,
+            ts: entry.ts,
+            error: null,
+          })
         }),
       )
     default:
@@ -132,7 +141,8 @@ async function rebuildJournal(deps: PrivacyDeps): Promise<void> {
       by: row.requested_by,
       delay: row.not_before_ts - ts,
     })
-    if (row.state === 'CANCELLED') await journal.append({ kind: 'cancellation', ts: deps.clock.now(), user, id: row.id })
+    if (row.state === 'CANCELLED')
+      await journal.append({ kind: 'cancellation', ts: deps.clock.now(), user, id: row.id })
   }
   await database.write((tx) => putFact(tx, journalFact, String(journal.file.lastSeq)))
   deps.log.error('ALARM: lines of the journal of erasures are lost; it was written anew from the database')

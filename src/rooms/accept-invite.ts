@@ -37,7 +37,9 @@ export async function acceptInvite(deps: RoomsDeps, handed: HandedInvite): Promi
   const { roomId, roomVersion } = handed
   const version = findRoomVersion(roomVersion)
   if (version === undefined)
-    throw new MatrixError('M_INCOMPATIBLE_ROOM_VERSION', 'This server does not know the room version', { room_version: roomVersion })
+    throw new MatrixError('M_INCOMPATIBLE_ROOM_VERSION', 'This server does not know the room version', {
+      room_version: roomVersion,
+    })
   const event = await checkHanded(deps, version, handed, 'invite')
   const userId = parseUserId(event.stateKey)
   if (userId === undefined || serverNameOf(userId) !== deps.serverName)
@@ -52,7 +54,8 @@ export async function acceptInvite(deps: RoomsDeps, handed: HandedInvite): Promi
     if (!(await isAllowedByAcl(deps, conn, room, handed.origin)))
       throw new MatrixError('M_FORBIDDEN', 'Your server is denied by the ACL of the room')
     const membership = await membershipIn(conn, deps, room, userId)
-    if (membership === 'join' || membership === 'ban') throw new MatrixError('M_FORBIDDEN', 'The user cannot be invited to this room')
+    if (membership === 'join' || membership === 'ban')
+      throw new MatrixError('M_FORBIDDEN', 'The user cannot be invited to this room')
     return true
   })
   // in a room that this server is in, the invite comes once more, as an event of the room
@@ -60,7 +63,12 @@ export async function acceptInvite(deps: RoomsDeps, handed: HandedInvite): Promi
   return cosignEvent(version, event.pdu, deps.serverName, deps.signingKey)
 }
 
-async function noteInvite(deps: RoomsDeps, version: RoomVersion, event: RoomEvent, state: readonly Json[]): Promise<void> {
+async function noteInvite(
+  deps: RoomsDeps,
+  version: RoomVersion,
+  event: RoomEvent,
+  state: readonly Json[],
+): Promise<void> {
   const { roomId, sender, stateKey } = event
   const userId = parseUserId(stateKey)
   if (userId === undefined) return

@@ -43,12 +43,15 @@ export async function acceptJoin(deps: RoomsDeps, handed: Handed): Promise<Joine
 }
 
 async function withOurSignature(deps: RoomsDeps, room: Room, event: RoomEvent): Promise<RoomEvent> {
-  const authoriser = room.version.restrictedJoins ? parseUserId(event.content.join_authorised_via_users_server) : undefined
+  const authoriser = room.version.restrictedJoins
+    ? parseUserId(event.content.join_authorised_via_users_server)
+    : undefined
   // another server's authoriser has to have signed already; the gate looks at that
   if (authoriser === undefined || serverNameOf(authoriser) !== deps.serverName) return event
   await deps.database.read(async (conn) => {
     const current = await deps.roomCache.get(conn, room.id)
-    if (await needsAuthoriser(conn, deps, current, event.sender)) await assertMeetsCondition(conn, deps, current, event.sender)
+    if (await needsAuthoriser(conn, deps, current, event.sender))
+      await assertMeetsCondition(conn, deps, current, event.sender)
     if (!(await mayAuthorise(conn, deps, current, authoriser as UserId)))
       throw new MatrixError('M_FORBIDDEN', 'The user named may not let anybody in')
   })

@@ -23,7 +23,8 @@ export async function adoptSignatures(
 ): Promise<RoomEvent> {
   const theirs = parseEvent(ours.version, returned)
   if (isRefusal(theirs)) throw badAnswer(from, `returned an event that is none: ${theirs.reason}`)
-  if (theirs.eventId !== ours.eventId || unsigned(theirs) !== unsigned(ours)) throw badAnswer(from, 'returned another event')
+  if (theirs.eventId !== ours.eventId || unsigned(theirs) !== unsigned(ours))
+    throw badAnswer(from, 'returned another event')
   const keyIds = signingKeyIds(theirs.pdu, from).slice(0, maxSignatures)
   if (keyIds.length === 0) throw badAnswer(from, 'returned the event without its signature')
   let pdu = ours.pdu
@@ -37,7 +38,11 @@ export async function adoptSignatures(
 }
 
 /** Why an event does not bear a right signature of this server, by a key that it uses now; undefined where it does. */
-export function checkSignatureOf(deps: Pick<RoomsDeps, 'keyRing'>, { version, pdu }: RoomEvent, server: ServerName): Promise<string | undefined> {
+export function checkSignatureOf(
+  deps: Pick<RoomsDeps, 'keyRing'>,
+  { version, pdu }: RoomEvent,
+  server: ServerName,
+): Promise<string | undefined> {
   return deps.keyRing.verifyObject(redactPdu(version, pdu), server)
 }
 

@@ -29,7 +29,8 @@ export async function createAlias(deps: RoomsDeps, actor: Owner, alias: RoomAlia
   const room = await deps.database.read((conn) => deps.roomCache.find(conn, roomId))
   if (room === undefined) throw notInRoom()
   await writeInRoom(deps, room, [actor.userNid], async (tx) => {
-    if (!isAdmin(config, actor) && (await findMembership(tx, actor.userNid, room.nid))?.membership !== 'join') throw notInRoom()
+    if (!isAdmin(config, actor) && (await findMembership(tx, actor.userNid, room.nid))?.membership !== 'join')
+      throw notInRoom()
     if (!(await insertRoomAlias(tx, { alias, roomId, creatorNid: actor.userNid }, clock.now())))
       throw new MatrixError('M_UNKNOWN', 'Room alias already exists', {}, 409)
   })
@@ -50,7 +51,11 @@ export async function deleteAlias(deps: RoomsDeps, actor: Owner, alias: RoomAlia
       row.creatorNid === actor.userNid ||
       isAdmin(deps.config, actor) ||
       (of !== undefined && (await maySendState(tx, deps, of, actor.userId, 'm.room.canonical_alias')))
-    if (!mayDelete) throw new MatrixError('M_FORBIDDEN', 'Only its creator and who may set the aliases of the room can delete an alias')
+    if (!mayDelete)
+      throw new MatrixError(
+        'M_FORBIDDEN',
+        'Only its creator and who may set the aliases of the room can delete an alias',
+      )
     await deleteRoomAlias(tx, alias)
     return of
   })
@@ -58,7 +63,11 @@ export async function deleteAlias(deps: RoomsDeps, actor: Owner, alias: RoomAlia
 }
 
 /** The aliases of this server that lead to a room. Throws `M_FORBIDDEN` for who may not see into the room. */
-export async function listAliases(deps: Pick<RoomsDeps, 'database' | 'roomCache'>, actor: Actor, roomId: RoomId): Promise<RoomAlias[]> {
+export async function listAliases(
+  deps: Pick<RoomsDeps, 'database' | 'roomCache'>,
+  actor: Actor,
+  roomId: RoomId,
+): Promise<RoomAlias[]> {
   return deps.database.read(async (conn) => {
     const room = await deps.roomCache.find(conn, roomId)
     if (room === undefined || !(await maySeeInto(conn, deps, room, actor))) throw notInRoom()
@@ -66,7 +75,12 @@ export async function listAliases(deps: Pick<RoomsDeps, 'database' | 'roomCache'
   })
 }
 
-async function maySeeInto(conn: Conn, deps: Pick<RoomsDeps, 'roomCache'>, room: Room, { userNid }: Actor): Promise<boolean> {
+async function maySeeInto(
+  conn: Conn,
+  deps: Pick<RoomsDeps, 'roomCache'>,
+  room: Room,
+  { userNid }: Actor,
+): Promise<boolean> {
   if ((await findMembership(conn, userNid, room.nid))?.membership === 'join') return true
   const setting = await deps.roomCache.stateEvent(conn, room, 'm.room.history_visibility', '')
   return historyVisibilityOf(setting) === 'world_readable'

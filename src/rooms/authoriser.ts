@@ -20,7 +20,9 @@ const maxConditions = 100
 export async function isRestricted(conn: Conn, deps: Deps, room: Room): Promise<boolean> {
   const { version } = room
   const rule = (await deps.roomCache.stateEvent(conn, room, 'm.room.join_rules', ''))?.content.join_rule
-  return (rule === 'restricted' && version.restrictedJoins) || (rule === 'knock_restricted' && version.knockRestrictedJoins)
+  return (
+    (rule === 'restricted' && version.restrictedJoins) || (rule === 'knock_restricted' && version.knockRestrictedJoins)
+  )
 }
 
 /** Whether a restricted room needs an authoriser to let this user in: they are neither joined nor invited. */
@@ -34,14 +36,20 @@ export async function needsAuthoriser(conn: Conn, deps: Deps, room: Room, userId
  * Whether a user meets a condition of the join rule (server-server API, "Restricted rooms"); `unknown` where they meet
  * none that this server can judge, and there are others.
  */
-export async function meetsCondition(conn: Conn, deps: Deps, room: Room, userId: UserId): Promise<'yes' | 'no' | 'unknown'> {
+export async function meetsCondition(
+  conn: Conn,
+  deps: Deps,
+  room: Room,
+  userId: UserId,
+): Promise<'yes' | 'no' | 'unknown'> {
   const content = (await deps.roomCache.stateEvent(conn, room, 'm.room.join_rules', ''))?.content
   const userNid = await deps.roomCache.userNid(conn, userId)
   let verdict: 'no' | 'unknown' = 'no'
   for (const allowedId of allowedRooms(content)) {
     const allowed = await deps.roomCache.find(conn, allowedId)
     if (allowed === undefined || !(await isResident(conn, allowed))) verdict = 'unknown'
-    else if (userNid !== undefined && (await findMembership(conn, userNid, allowed.nid))?.membership === 'join') return 'yes'
+    else if (userNid !== undefined && (await findMembership(conn, userNid, allowed.nid))?.membership === 'join')
+      return 'yes'
   }
   return verdict
 }
@@ -57,7 +65,8 @@ function allowedRooms(content: JsonObject | undefined): RoomId[] {
 
 /** A joined local user who may invite, and whose account may act: in whose name others are let in. Undefined: there is none. */
 export async function findAuthoriser(conn: Conn, deps: Deps, room: Room): Promise<UserId | undefined> {
-  for (const { userId } of await listLocalMembers(conn, room.nid)) if (await mayAuthorise(conn, deps, room, userId)) return userId
+  for (const { userId } of await listLocalMembers(conn, room.nid))
+    if (await mayAuthorise(conn, deps, room, userId)) return userId
   return undefined
 }
 

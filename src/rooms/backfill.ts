@@ -51,7 +51,12 @@ async function fetchFrom(
 ): Promise<number> {
   try {
     const pdus = await deps.federation.backfill(server, room.id, starts, limit)
-    const verdicts = await receive(deps, { door: 'backfill', origin: server, roomId: room.id, pdus: pdus.slice(0, 2 * limit) })
+    const verdicts = await receive(deps, {
+      door: 'backfill',
+      origin: server,
+      roomId: room.id,
+      pdus: pdus.slice(0, 2 * limit),
+    })
     return verdicts.filter(({ verdict }) => verdict === 'accepted').length
   } catch (error) {
     deps.log.info('a server gave no history', { roomId: room.id, error })
@@ -60,13 +65,17 @@ async function fetchFrom(
 }
 
 /** What takes longer is stored all the same, for the next reader. */
-function within(deps: RoomsDeps, ms: number, work: Promise<number>): Promise<number> {
+async function within(deps: RoomsDeps, ms: number, work: Promise<number>): Promise<number> {
   const waiting = new AbortController()
   const late = deps.clock.sleep(ms, waiting.signal).then(
     () => 0,
     () => 0,
   )
-  return Promise.race([work.finally(() => waiting.abort()), late])
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    waiting.abort()
+  }
 }
 
 /** The missing events from which to go back, nearest to the reader first. */
@@ -76,7 +85,11 @@ async function startsOf(conn: Conn, room: Room, before = Infinity): Promise<Even
   return [...new Set(gaps.map(({ eventId }) => eventId))].slice(0, mostStarts)
 }
 
-async function likelyServers(conn: Conn, deps: Pick<RoomsDeps, 'roomCache' | 'serverName'>, room: Room): Promise<ServerName[]> {
+async function likelyServers(
+  conn: Conn,
+  deps: Pick<RoomsDeps, 'roomCache' | 'serverName'>,
+  room: Room,
+): Promise<ServerName[]> {
   const [create, levelsEvent] = await deps.roomCache.stateEvents(conn, room, [
     { type: 'm.room.create', stateKey: '' },
     { type: 'm.room.power_levels', stateKey: '' },
@@ -84,7 +97,8 @@ async function likelyServers(conn: Conn, deps: Pick<RoomsDeps, 'roomCache' | 'se
   const present = await listServerNames(conn, room.hosts.slice(0, 500))
   const names = new Set(present.values())
   const users = levelsEvent?.content.users
-  const listed = typeof users === 'object' && users !== null ? Object.keys(users).filter((userId) => userId.includes(':')) : []
+  const listed =
+    typeof users === 'object' && users !== null ? Object.keys(users).filter((userId) => userId.includes(':')) : []
   const levels = create && powerLevelsOf(create, levelsEvent)
   const powerful = listed
     .sort((a, b) => (levels?.levelOf(b) ?? 0) - (levels?.levelOf(a) ?? 0))

@@ -2,14 +2,14 @@ import type { RoomId, ServerName } from '../protocol/ids.ts'
 import { serverNameOf } from '../protocol/ids.ts'
 import type { Conn } from '../store/database.ts'
 import { findMembership } from '../store/memberships.ts'
-import { listServerNames } from '../store/servers.ts'
+import { listRoomHosts } from '../store/room-hosts.ts'
 import { findUserId } from '../store/users.ts'
 import type { Actor } from './actor.ts'
 import type { RoomsDeps } from './deps.ts'
 
 /**
  * The servers through which a user may come into a room, best first: whoever invited them, those named by the caller,
- * those that were in the room when this server last saw it, and the one in the room's id.
+ * those that were ever seen in the room, and the one in the room's id.
  */
 export async function listCandidates(
   conn: Conn,
@@ -26,7 +26,13 @@ export async function listCandidates(
     if (inviter !== undefined) found.push(serverNameOf(inviter))
   }
   found.push(...named)
-  if (room !== undefined) found.push(...(await listServerNames(conn, room.hosts)).values())
+  if (room !== undefined) found.push(...(await knownHosts(conn, room.nid)))
   found.push(serverNameOf(roomId))
   return [...new Set(found)].filter((server) => server !== undefined && server !== deps.serverName) as ServerName[]
+}
+
+/** Those that were in the room when this server last saw it, then those that ever were. */
+async function knownHosts(conn: Conn, roomNid: number): Promise<ServerName[]> {
+  const hosts = await listRoomHosts(conn, roomNid)
+  return [...hosts.filter(({ joined }) => joined), ...hosts.filter(({ joined }) => !joined)].map(({ name }) => name)
 }

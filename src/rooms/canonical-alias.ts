@@ -26,7 +26,8 @@ export async function assertAliasesLeadHere(deps: RoomsDeps, room: Room, content
 }
 
 function aliasesOf({ alias, alt_aliases: others }: JsonObject): Json[] {
-  if (others !== undefined && !Array.isArray(others)) throw new MatrixError('M_INVALID_PARAM', 'alt_aliases is not an array')
+  if (others !== undefined && !Array.isArray(others))
+    throw new MatrixError('M_INVALID_PARAM', 'alt_aliases is not an array')
   const all: Json[] = [...((others ?? []) as readonly Json[])]
   if (alias !== undefined && alias !== null && alias !== '') all.push(alias)
   return [...new Set(all)]
@@ -40,7 +41,12 @@ async function assertLeadsTo(deps: RoomsDeps, value: Json, roomId: RoomId): Prom
 }
 
 /** Takes an alias that was deleted out of the room's own list, where the user may change that. */
-export async function dropFromCanonicalAlias(deps: RoomsDeps, { userId, userNid }: Actor, room: Room, alias: RoomAlias): Promise<void> {
+export async function dropFromCanonicalAlias(
+  deps: RoomsDeps,
+  { userId, userNid }: Actor,
+  room: Room,
+  alias: RoomAlias,
+): Promise<void> {
   await writeInRoom(deps, room, [userNid], async (tx, current) => {
     const event = await deps.roomCache.stateEvent(tx, current, 'm.room.canonical_alias', '')
     if (event === undefined || !(await maySendState(tx, deps, current, userId, 'm.room.canonical_alias'))) return

@@ -10,7 +10,10 @@ import type { RoomsDeps } from './deps.ts'
  * The id under which the server that sent a PDU knows it, though the PDU itself is refused, so that the refusal can be
  * told. Undefined where nothing says it: the room is unknown, or the PDU is no object that could be hashed.
  */
-export async function claimedEventId(deps: Pick<RoomsDeps, 'database' | 'roomCache'>, pdu: Json): Promise<EventId | undefined> {
+export async function claimedEventId(
+  deps: Pick<RoomsDeps, 'database' | 'roomCache'>,
+  pdu: Json,
+): Promise<EventId | undefined> {
   const roomId = claimedRoom(pdu)
   if (roomId === undefined || !isJsonObject(pdu)) return undefined
   const room = await deps.database.read((conn) => deps.roomCache.find(conn, roomId))

@@ -16,7 +16,8 @@ const isText = (value: Json | undefined) => typeof value === 'string'
 const isTextOrNone = (value: Json | undefined) => value === undefined || typeof value === 'string'
 
 const ofMessages: Readonly<Record<string, Check>> = {
-  'm.room.message': ({ msgtype, body }) => (isText(msgtype) && isText(body) ? undefined : 'a message has msgtype and body'),
+  'm.room.message': ({ msgtype, body }) =>
+    isText(msgtype) && isText(body) ? undefined : 'a message has msgtype and body',
   'm.room.encrypted': ({ algorithm }) => (isText(algorithm) ? undefined : 'an encrypted event names its algorithm'),
 }
 
@@ -26,12 +27,17 @@ const ofState: Readonly<Record<string, Check>> = {
   'm.room.avatar': ({ url }) => (isTextOrNone(url) ? undefined : 'url is not a string'),
   'm.room.join_rules': ({ join_rule: rule }) => (isText(rule) ? undefined : 'join_rule is not a string'),
   'm.room.history_visibility': ({ history_visibility: setting }) =>
-    ['world_readable', 'shared', 'invited', 'joined'].includes(setting as string) ? undefined : 'history_visibility is not known',
+    ['world_readable', 'shared', 'invited', 'joined'].includes(setting as string)
+      ? undefined
+      : 'history_visibility is not known',
   'm.room.guest_access': ({ guest_access: access }) => (isText(access) ? undefined : 'guest_access is not a string'),
   'm.room.encryption': ({ algorithm }) => (isText(algorithm) ? undefined : 'algorithm is not a string'),
   'm.room.pinned_events': ({ pinned }) =>
-    Array.isArray(pinned) && (pinned as readonly Json[]).every(isText) ? undefined : 'pinned is not an array of event IDs',
-  'm.room.tombstone': ({ replacement_room: room }) => (isTextOrNone(room) ? undefined : 'replacement_room is not a string'),
+    Array.isArray(pinned) && (pinned as readonly Json[]).every(isText)
+      ? undefined
+      : 'pinned is not an array of event IDs',
+  'm.room.tombstone': ({ replacement_room: room }) =>
+    isTextOrNone(room) ? undefined : 'replacement_room is not a string',
   'm.room.server_acl': checkServerAcl,
   'm.room.power_levels': checkPowerLevels,
 }
@@ -60,7 +66,8 @@ function checkPowerLevels(content: JsonObject): string | undefined {
   for (const key of ['users', 'events', 'notifications']) {
     const levels = memberOf(content, key)
     if (levels === undefined) continue
-    if (!isJsonObject(levels) || !Object.values(levels).every(isLevelOrNone)) return `${key} is not an object of integers`
+    if (!isJsonObject(levels) || !Object.values(levels).every(isLevelOrNone))
+      return `${key} is not an object of integers`
   }
   return undefined
 }

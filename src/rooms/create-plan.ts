@@ -40,7 +40,8 @@ const maxInitialState = 500
 /** Throws `M_UNSUPPORTED_ROOM_VERSION` for a version that this server does not know. */
 export function roomVersionOf(id: string): RoomVersion {
   const version = findRoomVersion(id)
-  if (version === undefined) throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', 'This server does not support that room version')
+  if (version === undefined)
+    throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', 'This server does not support that room version')
   return version
 }
 
@@ -61,7 +62,8 @@ export function planRoom(
   const levels = { ...defaultPowerLevels(version, preset, creator, trusted), ...request.powerLevels }
   const named: StateDraft[] = []
   if (name !== undefined && name !== '') named.push({ type: 'm.room.name', stateKey: '', content: { name } })
-  if (topic !== undefined && topic !== '') named.push({ type: 'm.room.topic', stateKey: '', content: topicContent(topic) })
+  if (topic !== undefined && topic !== '')
+    named.push({ type: 'm.room.topic', stateKey: '', content: topicContent(topic) })
   const initial = (request.initialState ?? []).map((entry) => initialState(entry, alias))
   if (initial.length > maxInitialState) throw new MatrixError('M_BAD_JSON', 'initial_state has too many events')
   const state: StateDraft[] = [
@@ -77,7 +79,9 @@ export function planRoom(
 }
 
 function without(state: readonly StateDraft[], overridden: readonly StateDraft[]): StateDraft[] {
-  return state.filter(({ type, stateKey }) => !overridden.some((other) => other.type === type && other.stateKey === stateKey))
+  return state.filter(
+    ({ type, stateKey }) => !overridden.some((other) => other.type === type && other.stateKey === stateKey),
+  )
 }
 
 /** What the create event says: what the client wants, but for what is the server's to say. */
@@ -91,7 +95,8 @@ export function createContentOf(
   const base = { ...content, room_version: version.id, ...(version.creatorIsSender ? {} : { creator }) }
   if (!version.privilegedCreators) return base
   const { additional_creators: named, ...rest } = base as JsonObject
-  if (named !== undefined && !Array.isArray(named)) throw new MatrixError('M_BAD_JSON', 'additional_creators is not an array')
+  if (named !== undefined && !Array.isArray(named))
+    throw new MatrixError('M_BAD_JSON', 'additional_creators is not an array')
   const creators = new Set([...((named ?? []) as readonly string[]), ...trusted])
   creators.delete(creator)
   return creators.size === 0 ? rest : { ...rest, additional_creators: [...creators] }
@@ -120,5 +125,9 @@ function initialState(entry: JsonObject, alias: RoomAlias | undefined): StateDra
 /** No other alias can lead to a room that does not exist yet. */
 function namesOnly(content: JsonObject, alias: RoomAlias | undefined): boolean {
   const { alias: main, alt_aliases: others = [] } = content
-  return (main === undefined || main === null || main === alias) && Array.isArray(others) && others.every((other) => other === alias)
+  return (
+    (main === undefined || main === null || main === alias) &&
+    Array.isArray(others) &&
+    others.every((other) => other === alias)
+  )
 }

@@ -30,7 +30,11 @@ const maxInvites = 500
  * `M_ROOM_IN_USE`, `M_UNSUPPORTED_ROOM_VERSION`, `M_INVALID_ROOM_STATE`, `M_BAD_JSON`, `M_INVALID_PARAM`, `M_FORBIDDEN`,
  * `M_INVITE_BLOCKED`, `M_NOT_FOUND` for a user of this server that does not exist.
  */
-export async function createRoom(deps: RoomsDeps, actor: Actor & { readonly admin: boolean }, request: CreateRequest): Promise<RoomId> {
+export async function createRoom(
+  deps: RoomsDeps,
+  actor: Actor & { readonly admin: boolean },
+  request: CreateRequest,
+): Promise<RoomId> {
   const { serverName, config } = deps
   const invitees = [...new Set(request.invite ?? [])].filter((userId) => userId !== actor.userId)
   if (invitees.length > maxInvites) throw new MatrixError('M_BAD_JSON', 'Too many users are invited at once')
@@ -51,7 +55,13 @@ export async function createRoom(deps: RoomsDeps, actor: Actor & { readonly admi
     },
     { locks: [userLock(actor.userNid)] },
   )
-  await inviteOthers(deps, actor, room, invitees.filter((userId) => !isLocal(userId)), request.isDirect)
+  await inviteOthers(
+    deps,
+    actor,
+    room,
+    invitees.filter((userId) => !isLocal(userId)),
+    request.isDirect,
+  )
   return room.id
 }
 
@@ -75,10 +85,16 @@ async function startNewRoom(
   creator: UserId,
   content: RoomPlan['createContent'],
 ): Promise<AppendResult> {
-  const roomId: RoomId | undefined = version.roomIdIsCreateHash ? undefined : `!${deps.random.token(18)}:${deps.serverName}`
+  const roomId: RoomId | undefined = version.roomIdIsCreateHash
+    ? undefined
+    : `!${deps.random.token(18)}:${deps.serverName}`
   for (let ts = deps.clock.now(); ; ts++) {
     try {
-      return await startRoom(tx, deps, { version, roomId, draft: { type: 'm.room.create', stateKey: '', content, sender: creator, ts } })
+      return await startRoom(tx, deps, {
+        version,
+        roomId,
+        draft: { type: 'm.room.create', stateKey: '', content, sender: creator, ts },
+      })
     } catch (error) {
       if (!version.roomIdIsCreateHash || !(error instanceof MatrixError) || error.errcode !== 'M_UNKNOWN') throw error
     }
@@ -94,8 +110,17 @@ async function asRoomState<T>(fn: () => Promise<T>): Promise<T> {
   }
 }
 
-async function takeAlias(tx: Tx, deps: RoomsDeps, { alias, isPublished }: RoomPlan, room: Room, { userNid }: Actor): Promise<void> {
-  if (alias !== undefined && !(await insertRoomAlias(tx, { alias, roomId: room.id, creatorNid: userNid }, deps.clock.now())))
+async function takeAlias(
+  tx: Tx,
+  deps: RoomsDeps,
+  { alias, isPublished }: RoomPlan,
+  room: Room,
+  { userNid }: Actor,
+): Promise<void> {
+  if (
+    alias !== undefined &&
+    !(await insertRoomAlias(tx, { alias, roomId: room.id, creatorNid: userNid }, deps.clock.now()))
+  )
     throw new MatrixError('M_ROOM_IN_USE', 'The room alias is taken')
   if (isPublished) await putRoomPublished(tx, room.nid, true)
 }

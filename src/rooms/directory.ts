@@ -25,7 +25,10 @@ const token = /^p([0-9]{1,9})$/
  * A page of the published rooms, those with most members first (client-server API, "Published room directory"); the
  * search is for a plain part of name, topic or address. Throws `M_INVALID_PARAM` for a token that is none.
  */
-export async function listPublicRooms(deps: Pick<RoomsDeps, 'database'>, request: DirectoryRequest): Promise<JsonObject> {
+export async function listPublicRooms(
+  deps: Pick<RoomsDeps, 'database'>,
+  request: DirectoryRequest,
+): Promise<JsonObject> {
   const { limit = mostRooms, since } = request
   const size = Math.max(1, Math.min(limit, mostRooms))
   const offset = since === undefined || since === '' ? 0 : Number(token.exec(since)?.[1] ?? NaN)
@@ -62,8 +65,14 @@ export async function listRemotePublicRooms(
   server: ServerName,
   search: JsonObject,
 ): Promise<JsonObject> {
-  const { chunk, next_batch, prev_batch, total_room_count_estimate: total } = await deps.federation.publicRooms(server, search)
-  if (!Array.isArray(chunk)) throw new MatrixError('M_UNKNOWN', 'The server did not answer with a list of rooms', {}, 502)
+  const {
+    chunk,
+    next_batch,
+    prev_batch,
+    total_room_count_estimate: total,
+  } = await deps.federation.publicRooms(server, search)
+  if (!Array.isArray(chunk))
+    throw new MatrixError('M_UNKNOWN', 'The server did not answer with a list of rooms', {}, 502)
   return {
     chunk,
     ...(typeof next_batch === 'string' ? { next_batch } : {}),

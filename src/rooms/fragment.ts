@@ -26,8 +26,9 @@ export function fragment(room: Room, row: EventRow, form: EventForm, options: Re
 
 /** The format of the client-server API ("Room event format"), without its end. */
 function clientText(event: RoomEvent, content: JsonObject, withRoom: boolean): string {
-  let text = `{"content":${JSON.stringify(content)},"event_id":${JSON.stringify(event.eventId)},"origin_server_ts":${event.originServerTs}`
-  // Clients of before room version 11 look for it here.
+  // Clients of rooms before version 11 look for `redacts` beside the content, those of later ones in it: both get both.
+  const shown = event.redacts === undefined ? content : { ...content, redacts: event.redacts }
+  let text = `{"content":${JSON.stringify(shown)},"event_id":${JSON.stringify(event.eventId)},"origin_server_ts":${event.originServerTs}`
   if (event.redacts !== undefined) text += `,"redacts":${JSON.stringify(event.redacts)}`
   if (withRoom) text += `,"room_id":${JSON.stringify(event.roomId)}`
   text += `,"sender":${JSON.stringify(event.sender)}`

@@ -49,7 +49,12 @@ export async function checkHanded(
 }
 
 /** Takes an event of a handshake through the gate. Throws `M_FORBIDDEN` where it is not allowed in the room. */
-export async function admit(deps: RoomsDeps, door: Door, origin: ServerName, { roomId, pdu }: RoomEvent): Promise<void> {
+export async function admit(
+  deps: RoomsDeps,
+  door: Door,
+  origin: ServerName,
+  { roomId, pdu }: RoomEvent,
+): Promise<void> {
   const [verdict] = await receive(deps, { door, origin, roomId, pdus: [pdu] })
   if (verdict?.verdict !== 'accepted' && verdict?.verdict !== 'duplicate')
     throw new MatrixError('M_FORBIDDEN', verdict?.error ?? 'The event is not allowed')

@@ -31,7 +31,12 @@ export async function inviteRemotely(
   const { event, state } = await deps.database.read(async (conn) => {
     const current = await deps.roomCache.get(conn, room.id)
     const content = await memberContent(conn, deps, target, 'invite', extras)
-    const built = await buildEvent(conn, deps, current, { type: 'm.room.member', stateKey: target, content, sender: userId })
+    const built = await buildEvent(conn, deps, current, {
+      type: 'm.room.member',
+      stateKey: target,
+      content,
+      sender: userId,
+    })
     return { event: built.event, state: await inviteState(conn, deps, current) }
   })
   const server = serverNameOf(target)

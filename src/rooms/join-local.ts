@@ -27,16 +27,25 @@ export function joinLocally(deps: SendDeps, actor: Actor, room: Room, extras: Me
 async function authorisation(conn: Conn, deps: SendDeps, room: Room, { userId }: Actor): Promise<JsonObject> {
   if (!(await needsAuthoriser(conn, deps, room, userId))) return {}
   const verdict = await meetsCondition(conn, deps, room, userId)
-  if (verdict === 'no') throw new MatrixError('M_FORBIDDEN', 'You are in none of the rooms whose members may join this one')
+  if (verdict === 'no')
+    throw new MatrixError('M_FORBIDDEN', 'You are in none of the rooms whose members may join this one')
   if (verdict === 'unknown')
-    throw new MatrixError('M_UNABLE_TO_AUTHORISE_JOIN', 'This server cannot see the rooms whose members may join this one')
+    throw new MatrixError(
+      'M_UNABLE_TO_AUTHORISE_JOIN',
+      'This server cannot see the rooms whose members may join this one',
+    )
   const authoriser = await findAuthoriser(conn, deps, room)
   if (authoriser === undefined) throw new MatrixError('M_UNABLE_TO_GRANT_JOIN', 'Nobody on this server can let you in')
   return { join_authorised_via_users_server: authoriser }
 }
 
 /** Throws `M_GUEST_ACCESS_FORBIDDEN` for a guest, where the room is not open to guests (client-server API, "Guest access"). */
-export async function assertGuestMayJoin(conn: Conn, deps: Pick<SendDeps, 'roomCache'>, room: Room, { kind }: Pick<Actor, 'kind'>): Promise<void> {
+export async function assertGuestMayJoin(
+  conn: Conn,
+  deps: Pick<SendDeps, 'roomCache'>,
+  room: Room,
+  { kind }: Pick<Actor, 'kind'>,
+): Promise<void> {
   if (kind !== 'guest') return
   const access = await deps.roomCache.stateEvent(conn, room, 'm.room.guest_access', '')
   if (access?.content.guest_access !== 'can_join')

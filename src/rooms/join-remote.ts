@@ -30,11 +30,18 @@ export async function joinRemotely(
   candidates: Iterable<ServerName>,
   extras: MemberExtras,
 ): Promise<void> {
-  if (actor.kind === 'guest') throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may only join rooms of this server')
+  if (actor.kind === 'guest')
+    throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may only join rooms of this server')
   await tryServers(deps, candidates, deadlineMs, (server) => joinThrough(deps, actor, roomId, server, extras))
 }
 
-async function joinThrough(deps: RoomsDeps, { userId }: Actor, roomId: RoomId, server: ServerName, extras: MemberExtras): Promise<void> {
+async function joinThrough(
+  deps: RoomsDeps,
+  { userId }: Actor,
+  roomId: RoomId,
+  server: ServerName,
+  extras: MemberExtras,
+): Promise<void> {
   const asked = { roomId, userId, membership: 'join' } as const
   const template = await deps.federation.makeJoin(server, roomId, userId, [...roomVersions.keys()])
   const parts = readTemplate(server, template, asked)

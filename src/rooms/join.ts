@@ -27,7 +27,11 @@ const joins = new WeakMap<Database, KeyedMutex<RoomId>>()
  * `M_FORBIDDEN`, `M_GUEST_ACCESS_FORBIDDEN`, `M_NOT_FOUND`, `M_UNABLE_TO_AUTHORISE_JOIN`, `M_UNABLE_TO_GRANT_JOIN`,
  * `M_INCOMPATIBLE_ROOM_VERSION`, and 502 or 504 where other servers fail (client-server API, "Joining rooms").
  */
-export async function joinRoom(deps: RoomsDeps, actor: Actor, { target, via = [], ...extras }: JoinRequest): Promise<RoomId> {
+export async function joinRoom(
+  deps: RoomsDeps,
+  actor: Actor,
+  { target, via = [], ...extras }: JoinRequest,
+): Promise<RoomId> {
   const { roomId, servers } = await roomOf(deps, target)
   let mutex = joins.get(deps.database)
   if (mutex === undefined) joins.set(deps.database, (mutex = new KeyedMutex()))
@@ -36,7 +40,9 @@ export async function joinRoom(deps: RoomsDeps, actor: Actor, { target, via = []
   await mutex.run(roomId, async () => {
     const followed = await followedRoom(deps, roomId)
     if (followed !== undefined && (await joinHere(deps, actor, followed, extras))) return
-    const candidates = await deps.database.read((conn) => listCandidates(conn, deps, actor, roomId, [...via, ...servers]))
+    const candidates = await deps.database.read((conn) =>
+      listCandidates(conn, deps, actor, roomId, [...via, ...servers]),
+    )
     await joinRemotely(deps, actor, roomId, candidates, extras)
   })
   return roomId
@@ -49,7 +55,8 @@ async function joinHere(deps: RoomsDeps, actor: Actor, room: Room, extras: Membe
     return true
   } catch (error) {
     const isForOthers =
-      error instanceof MatrixError && (error.errcode === 'M_UNABLE_TO_GRANT_JOIN' || error.errcode === 'M_UNABLE_TO_AUTHORISE_JOIN')
+      error instanceof MatrixError &&
+      (error.errcode === 'M_UNABLE_TO_GRANT_JOIN' || error.errcode === 'M_UNABLE_TO_AUTHORISE_JOIN')
     if (!isForOthers || room.hosts.length === 0) throw error
     return false
   }
@@ -62,6 +69,9 @@ async function followedRoom(deps: RoomsDeps, roomId: RoomId): Promise<Room | und
   })
 }
 
-async function roomOf(deps: RoomsDeps, target: RoomId | RoomAlias): Promise<{ roomId: RoomId; servers: readonly ServerName[] }> {
+async function roomOf(
+  deps: RoomsDeps,
+  target: RoomId | RoomAlias,
+): Promise<{ roomId: RoomId; servers: readonly ServerName[] }> {
   return target.startsWith('#') ? resolveAlias(deps, target as RoomAlias) : { roomId: target as RoomId, servers: [] }
 }

@@ -31,7 +31,11 @@ const deadlineMs = 60_000
  * Asks to be let into a room (client-server API, "Knocking on rooms"). Gives the room's id. Throws `M_FORBIDDEN`,
  * `M_NOT_FOUND`, `M_INCOMPATIBLE_ROOM_VERSION`, and 502 or 504.
  */
-export async function knock(deps: RoomsDeps, actor: Actor, { target, via = [], ...extras }: KnockRequest): Promise<RoomId> {
+export async function knock(
+  deps: RoomsDeps,
+  actor: Actor,
+  { target, via = [], ...extras }: KnockRequest,
+): Promise<RoomId> {
   const { roomId, servers } = target.startsWith('#')
     ? await resolveAlias(deps, target as RoomAlias)
     : { roomId: target as RoomId, servers: [] }
@@ -48,7 +52,13 @@ export async function knock(deps: RoomsDeps, actor: Actor, { target, via = [], .
   return roomId
 }
 
-async function knockRemotely(deps: RoomsDeps, actor: Actor, roomId: RoomId, via: readonly ServerName[], extras: MemberExtras): Promise<void> {
+async function knockRemotely(
+  deps: RoomsDeps,
+  actor: Actor,
+  roomId: RoomId,
+  via: readonly ServerName[],
+  extras: MemberExtras,
+): Promise<void> {
   const { userId } = actor
   const asked = { roomId, userId, membership: 'knock' } as const
   const { candidates, content } = await deps.database.write(async (tx) => {
@@ -65,7 +75,13 @@ async function knockRemotely(deps: RoomsDeps, actor: Actor, roomId: RoomId, via:
     const state: readonly Json[] = await deps.federation.sendKnock(server, roomId, event.eventId, event.pdu)
     const stripped: StrippedState[] = [...readStripped(state), strippedState(event)]
     const noted = await deps.database.write((tx) =>
-      putOutOfBand(tx, deps, { roomId, version: parts.version, userId, sender: userId, membership: 'knock', stripped }),
+      putOutOfBand(tx, deps, {
+        ...{ roomId, userId, stripped },
+        version: parts.version,
+        sender: userId,
+        membership: 'knock',
+        through: server,
+      }),
     )
     if (!noted) throw new MatrixError('M_FORBIDDEN', 'You are in this room')
   })

@@ -99,7 +99,10 @@ export async function leaveAllRooms(deps: RoomsDeps, leaver: Leaver): Promise<nu
       await leaveRoom(deps, leaver, roomId, {}, { mayBeDeactivated: true })
     } catch (error) {
       failed++
-      deps.log.warn('a room could not be left', { roomId, error: error instanceof MatrixError ? error.errcode : 'internal' })
+      deps.log.warn('a room could not be left', {
+        roomId,
+        error: error instanceof MatrixError ? error.errcode : 'internal',
+      })
     }
   }
   return failed

@@ -60,7 +60,8 @@ export async function openRoom(
   origin: ServerName,
 ): Promise<Room> {
   const room = await deps.roomCache.find(conn, roomId)
-  if (room === undefined || !(await isResident(conn, room))) throw new MatrixError('M_NOT_FOUND', 'This server is not in the room')
+  if (room === undefined || !(await isResident(conn, room)))
+    throw new MatrixError('M_NOT_FOUND', 'This server is not in the room')
   if (!(await isAllowedByAcl(deps, conn, room, origin)))
     throw new MatrixError('M_FORBIDDEN', 'Your server is denied by the ACL of the room')
   return room
@@ -71,14 +72,24 @@ async function authorisation(conn: Conn, deps: RoomsDeps, room: Room, userId: Us
   if (!(await needsAuthoriser(conn, deps, room, userId))) return {}
   await assertMeetsCondition(conn, deps, room, userId)
   const authoriser = await findAuthoriser(conn, deps, room)
-  if (authoriser === undefined) throw new MatrixError('M_UNABLE_TO_GRANT_JOIN', 'Nobody on this server can let the user in')
+  if (authoriser === undefined)
+    throw new MatrixError('M_UNABLE_TO_GRANT_JOIN', 'Nobody on this server can let the user in')
   return { join_authorised_via_users_server: authoriser }
 }
 
 /** Throws `M_FORBIDDEN`, or `M_UNABLE_TO_AUTHORISE_JOIN` where this server cannot tell. */
-export async function assertMeetsCondition(conn: Conn, deps: Pick<RoomsDeps, 'roomCache'>, room: Room, userId: UserId): Promise<void> {
+export async function assertMeetsCondition(
+  conn: Conn,
+  deps: Pick<RoomsDeps, 'roomCache'>,
+  room: Room,
+  userId: UserId,
+): Promise<void> {
   const verdict = await meetsCondition(conn, deps, room, userId)
-  if (verdict === 'no') throw new MatrixError('M_FORBIDDEN', 'The user is in none of the rooms whose members may join this one')
+  if (verdict === 'no')
+    throw new MatrixError('M_FORBIDDEN', 'The user is in none of the rooms whose members may join this one')
   if (verdict === 'unknown')
-    throw new MatrixError('M_UNABLE_TO_AUTHORISE_JOIN', 'This server cannot see the rooms whose members may join this one')
+    throw new MatrixError(
+      'M_UNABLE_TO_AUTHORISE_JOIN',
+      'This server cannot see the rooms whose members may join this one',
+    )
 }

@@ -33,7 +33,8 @@ export async function memberContent(
   if (reason !== undefined && utf8Length(reason) > maxReasonBytes)
     throw new MatrixError('M_TOO_LARGE', `A reason has at most ${maxReasonBytes} bytes`)
   const isComing = membership === 'join' || membership === 'invite' || membership === 'knock'
-  const targetNid = isComing && serverNameOf(target) === deps.serverName ? await deps.roomCache.userNid(conn, target) : undefined
+  const targetNid =
+    isComing && serverNameOf(target) === deps.serverName ? await deps.roomCache.userNid(conn, target) : undefined
   const profile = targetNid === undefined ? undefined : await memberProfile(conn, targetNid)
   return {
     ...(profile?.displayname === undefined ? {} : { displayname: profile.displayname }),

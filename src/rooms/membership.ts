@@ -47,7 +47,8 @@ async function moderate(
     if ((await membershipIn(tx, deps, current, actor.userId)) !== 'join') throw notInRoom()
     const refusal = check(await membershipIn(tx, deps, current, target))
     if (refusal !== undefined) throw new MatrixError('M_FORBIDDEN', refusal)
-    return (await appendMember(tx, deps, current, { ...extras, sender: actor.userId, target, membership })).event.eventId
+    return (await appendMember(tx, deps, current, { ...extras, sender: actor.userId, target, membership })).event
+      .eventId
   })
 }
 

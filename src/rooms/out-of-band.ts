@@ -1,5 +1,5 @@
 import { serverNameOf } from '../protocol/ids.ts'
-import type { RoomId, UserId } from '../protocol/ids.ts'
+import type { RoomId, ServerName, UserId } from '../protocol/ids.ts'
 import type { RoomVersion } from '../protocol/room-version.ts'
 import type { StrippedState } from '../protocol/stripped-state.ts'
 import type { Tx } from '../store/database.ts'
@@ -19,6 +19,8 @@ export interface OutOfBand {
   /** who made it so: the inviter, or the user */
   readonly sender: UserId
   readonly membership: Membership & ('invite' | 'knock' | 'leave')
+  /** the server that brought it: whoever comes or leaves later asks it first */
+  readonly through?: ServerName
   /** what the user is told of the room, the membership itself included */
   readonly stripped?: readonly StrippedState[]
 }
@@ -28,7 +30,7 @@ export interface OutOfBand {
  * that nothing could judge it. Never replaces a join. Gives whether it was noted.
  */
 export async function putOutOfBand(tx: Tx, deps: Deps, noted: OutOfBand): Promise<boolean> {
-  const { roomId, version, userId, sender, membership, stripped } = noted
+  const { roomId, version, userId, sender, membership, through, stripped } = noted
   const room = (await deps.roomCache.find(tx, roomId)) ?? (await insertEmptyRoom(tx, roomId, version))
   const userNid = await deps.roomCache.putUser(tx, userId)
   const before = await findMembership(tx, userNid, room.nid)
@@ -51,14 +53,18 @@ export async function putOutOfBand(tx: Tx, deps: Deps, noted: OutOfBand): Promis
     },
   ])
   await putStrippedState(tx, userNid, room.nid, stripped === undefined ? null : JSON.stringify(stripped))
-  await noteHost(tx, deps, room.nid, sender)
+  await noteHost(tx, deps, room.nid, through ?? serverNameOf(sender))
   tx.afterCommit(() => deps.changes.announce({ roomNids: [room.nid], userNids: [userNid] }))
   return true
 }
 
 /** Who was invited or knocked through a server holds something of the user: erasures are forwarded to it (P9). */
-async function noteHost(tx: Tx, deps: Deps, roomNid: number, sender: UserId): Promise<void> {
-  const server = serverNameOf(sender)
+async function noteHost(tx: Tx, deps: Deps, roomNid: number, server: ServerName): Promise<void> {
   if (server === deps.serverName) return
-  await changeRoomHost(tx, { roomNid, serverNid: await deps.roomCache.putServer(tx, server), by: 0, ts: deps.clock.now() })
+  await changeRoomHost(tx, {
+    roomNid,
+    serverNid: await deps.roomCache.putServer(tx, server),
+    by: 0,
+    ts: deps.clock.now(),
+  })
 }

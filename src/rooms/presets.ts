@@ -27,7 +27,12 @@ export function presetState(preset: Preset): StateDraft[] {
  * The power levels of a new room. `trusted` are users with the creator's power; in versions where creators have power by
  * being creators nobody is listed, and a tombstone takes more than any listed level.
  */
-export function defaultPowerLevels(version: RoomVersion, preset: Preset, creator: UserId, trusted: readonly UserId[]): JsonObject {
+export function defaultPowerLevels(
+  version: RoomVersion,
+  preset: Preset,
+  creator: UserId,
+  trusted: readonly UserId[],
+): JsonObject {
   const listed = version.privilegedCreators ? [] : [creator, ...trusted]
   return {
     users: Object.fromEntries(listed.map((userId) => [userId, 100])),

@@ -9,7 +9,14 @@ import type { RoomsDeps } from './deps.ts'
 import { writeInRoom } from './write-in-room.ts'
 
 /** What belongs to one membership event and not to the next. */
-const ofOneEvent = new Set(['reason', 'is_direct', 'third_party_invite', 'join_authorised_via_users_server', 'displayname', 'avatar_url'])
+const ofOneEvent = new Set([
+  'reason',
+  'is_direct',
+  'third_party_invite',
+  'join_authorised_via_users_server',
+  'displayname',
+  'avatar_url',
+])
 
 /**
  * Brings the member events of a user's rooms in line with their profile, room by room, and leaves out those that say it
@@ -39,7 +46,11 @@ export async function followProfile(deps: RoomsDeps, user: Pick<Actor, 'userId' 
   await Promise.race([done, deps.clock.sleep(patienceMs, waiting.signal).catch(() => undefined)])
 }
 
-async function changeIn(deps: RoomsDeps, { userId, userNid }: Pick<Actor, 'userId' | 'userNid'>, nid: number): Promise<void> {
+async function changeIn(
+  deps: RoomsDeps,
+  { userId, userNid }: Pick<Actor, 'userId' | 'userNid'>,
+  nid: number,
+): Promise<void> {
   const row = await deps.database.read((conn) => findRoom(conn, nid))
   if (row === undefined) return
   await writeInRoom(deps, { nid, id: row.room_id as RoomId }, [userNid], async (tx, room) => {

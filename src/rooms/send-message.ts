@@ -23,7 +23,11 @@ export interface MessageRequest {
  * its target in the content, whatever the room's version. Throws `M_BAD_JSON`, `M_FORBIDDEN`, `M_TOO_LARGE`,
  * `M_DUPLICATE_ANNOTATION`.
  */
-export async function sendMessage(deps: SendDeps, { userId: sender }: Actor, request: MessageRequest): Promise<EventId> {
+export async function sendMessage(
+  deps: SendDeps,
+  { userId: sender }: Actor,
+  request: MessageRequest,
+): Promise<EventId> {
   const { roomId, type, content, transaction, ts } = request
   await knownRoom(deps, roomId)
   if (type === 'm.room.redaction') {

@@ -33,7 +33,12 @@ export interface ServedStateIds {
  * The room that a server asks about. Throws `M_FORBIDDEN` where the server is not in it or its ACL denies it, and the
  * same where the room is unknown here: nobody outside learns which rooms there are.
  */
-export async function roomForServer(deps: Pick<Deps, 'roomCache'>, conn: Conn, server: ServerName, roomId: RoomId): Promise<Room> {
+export async function roomForServer(
+  deps: Pick<Deps, 'roomCache'>,
+  conn: Conn,
+  server: ServerName,
+  roomId: RoomId,
+): Promise<Room> {
   const room = await deps.roomCache.find(conn, roomId)
   if (room === undefined || !(await isInRoom(deps, conn, room, server))) {
     throw new MatrixError('M_FORBIDDEN', 'the server is not in the room')
@@ -55,7 +60,12 @@ export async function serveEvent(deps: Deps, server: ServerName, eventId: EventI
 }
 
 /** The state before an event, and its auth chain. Throws `M_FORBIDDEN`, `M_NOT_FOUND`. */
-export async function serveState(deps: Deps, server: ServerName, roomId: RoomId, eventId: EventId): Promise<ServedState> {
+export async function serveState(
+  deps: Deps,
+  server: ServerName,
+  roomId: RoomId,
+  eventId: EventId,
+): Promise<ServedState> {
   return deps.database.snapshot(async (conn) => {
     const room = await roomForServer(deps, conn, server, roomId)
     const { state, chain } = await stateNids(deps, conn, room, eventId)
@@ -67,7 +77,12 @@ export async function serveState(deps: Deps, server: ServerName, roomId: RoomId,
 }
 
 /** As `serveState`, ids only. */
-export async function serveStateIds(deps: Deps, server: ServerName, roomId: RoomId, eventId: EventId): Promise<ServedStateIds> {
+export async function serveStateIds(
+  deps: Deps,
+  server: ServerName,
+  roomId: RoomId,
+  eventId: EventId,
+): Promise<ServedStateIds> {
   return deps.database.snapshot(async (conn) => {
     const room = await roomForServer(deps, conn, server, roomId)
     const { state, chain } = await stateNids(deps, conn, room, eventId)
@@ -79,7 +94,12 @@ export async function serveStateIds(deps: Deps, server: ServerName, roomId: Room
 }
 
 /** The auth chain of an event. Throws `M_FORBIDDEN`, `M_NOT_FOUND`. */
-export async function serveAuthChain(deps: Deps, server: ServerName, roomId: RoomId, eventId: EventId): Promise<readonly string[]> {
+export async function serveAuthChain(
+  deps: Deps,
+  server: ServerName,
+  roomId: RoomId,
+  eventId: EventId,
+): Promise<readonly string[]> {
   return deps.database.snapshot(async (conn) => {
     const room = await roomForServer(deps, conn, server, roomId)
     const row = await eventOfRoom(conn, room, eventId)
@@ -117,13 +137,24 @@ export async function serveMissingEvents(
   })
 }
 
-async function serveNids(deps: Deps, conn: Conn, server: ServerName, room: Room, nids: readonly number[]): Promise<readonly string[]> {
+async function serveNids(
+  deps: Deps,
+  conn: Conn,
+  server: ServerName,
+  room: Room,
+  nids: readonly number[],
+): Promise<readonly string[]> {
   const rows = new Map((await listEvents(conn, nids)).map((row) => [row.event_nid, row]))
   const ordered = nids.map((nid) => rows.get(nid)).filter((row) => row !== undefined)
   return readForServer(deps, conn, server, room, ordered)
 }
 
-async function stateNids(deps: Deps, conn: Conn, room: Room, eventId: EventId): Promise<{ state: number[]; chain: number[] }> {
+async function stateNids(
+  deps: Deps,
+  conn: Conn,
+  room: Room,
+  eventId: EventId,
+): Promise<{ state: number[]; chain: number[] }> {
   const row = await eventOfRoom(conn, room, eventId)
   if (row.state_before === null || row.rejected !== null) throw unknownEvent()
   const state = [...(await stateAtEvent(deps, conn, row)).values()]

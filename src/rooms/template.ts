@@ -63,12 +63,18 @@ export function readTemplate(from: ServerName, { roomVersion, event }: Template,
   return { version, prevEvents, authEvents, depth, authoriser: readAuthoriser(from, version, asked, content) }
 }
 
-function readAuthoriser(from: ServerName, version: RoomVersion, asked: Handshake, content: JsonObject): UserId | undefined {
+function readAuthoriser(
+  from: ServerName,
+  version: RoomVersion,
+  asked: Handshake,
+  content: JsonObject,
+): UserId | undefined {
   const value = memberOf(content, 'join_authorised_via_users_server')
-  if (value === undefined || asked.membership !== 'join' || !version.restrictedJoins) return undefined
+  if (value === undefined) return undefined
   const authoriser = parseUserId(value)
-  if (authoriser === undefined || serverNameOf(authoriser) !== from) throw badAnswer(from, 'a template with an authoriser of another server')
-  return authoriser
+  if (asked.membership !== 'join' || authoriser === undefined || serverNameOf(authoriser) !== from)
+    throw badAnswer(from, 'a template with an authoriser that cannot be')
+  return version.restrictedJoins ? authoriser : undefined
 }
 
 function hasOnly(object: JsonObject, known: ReadonlySet<string>): boolean {

@@ -27,7 +27,8 @@ export async function tryServers<T>(
     } catch (error) {
       if (!isRemoteFailure(error)) throw error
       last = error
-      if (refusal === undefined && error instanceof FederationError && error.kind === 'refused' && error.status < 500) refusal = error
+      if (refusal === undefined && error instanceof FederationError && error.kind === 'refused' && error.status < 500)
+        refusal = error
     }
   }
   throw refusal ?? last ?? new MatrixError('M_NOT_FOUND', 'No server is known that could be asked')

@@ -35,7 +35,12 @@ export interface OldRoom {
  * The state of the room that replaces another, after the create event and the creator's join (client-server API, "Room
  * Upgrades", "Server behaviour"). `creators` are those of the new room. A pure function.
  */
-export function upgradedState(old: OldRoom, version: RoomVersion, creator: UserId, creators: readonly UserId[]): StateDraft[] {
+export function upgradedState(
+  old: OldRoom,
+  version: RoomVersion,
+  creator: UserId,
+  creators: readonly UserId[],
+): StateDraft[] {
   const { levels, canonicalAlias, state, banned, aliases } = old
   const wanted = levels === undefined ? undefined : transferredLevels(old, levels.content, version, creator, creators)
   const initial = startingLevels(version, creator, wanted)
@@ -66,7 +71,11 @@ function startingLevels(version: RoomVersion, creator: UserId, wanted: JsonObjec
 
 function levelsIn(content: JsonObject): number[] {
   return Object.values(content).flatMap((value) =>
-    typeof value === 'number' ? [value] : isJsonObject(value) ? Object.values(value).filter((level) => typeof level === 'number') : [],
+    typeof value === 'number'
+      ? [value]
+      : isJsonObject(value)
+        ? Object.values(value).filter((level) => typeof level === 'number')
+        : [],
   )
 }
 
@@ -88,7 +97,11 @@ function transferredLevels(
   const stateDefault = typeof content.state_default === 'number' ? content.state_default : 50
   const tombstone = events['m.room.tombstone']
   const isHigher = typeof tombstone === 'number' && tombstone > Math.max(stateDefault, 100)
-  return { ...content, users, events: { ...events, 'm.room.tombstone': isHigher ? tombstone : Math.max(150, stateDefault + 1) } }
+  return {
+    ...content,
+    users,
+    events: { ...events, 'm.room.tombstone': isHigher ? tombstone : Math.max(150, stateDefault + 1) },
+  }
 }
 
 function movedAliases({ alias, alt_aliases: others }: JsonObject, moved: readonly RoomAlias[]): JsonObject | undefined {

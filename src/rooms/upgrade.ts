@@ -43,7 +43,14 @@ export async function upgradeRoom(deps: RoomsDeps, actor: Actor, request: Upgrad
     const createContent = createContentOf(version, userId, predecessorOf(old, room), creators)
     const state = upgradedState(old, version, userId, [userId, ...creators])
     const isPublished = (await findRoom(tx, room.nid))?.published ?? false
-    const made = await makeRoom(tx, deps, { version, creator: userId, createContent, state, alias: undefined, isPublished })
+    const made = await makeRoom(tx, deps, {
+      version,
+      creator: userId,
+      createContent,
+      state,
+      alias: undefined,
+      isPublished,
+    })
     await moveRoomAliases(tx, room.id, made.id)
     if (isPublished) {
       await putRoomPublished(tx, made.nid, true)
@@ -83,13 +90,27 @@ async function oldRoom(conn: Conn, deps: Pick<RoomsDeps, 'roomCache'>, room: Roo
 }
 
 /** The tombstone, and, as far as the user has the power, nothing more to be said or to be found in the old room. */
-async function closeRoom(tx: Tx, deps: RoomsDeps, old: Room, state: OldRoom, sender: UserId, replacement: RoomId): Promise<void> {
+async function closeRoom(
+  tx: Tx,
+  deps: RoomsDeps,
+  old: Room,
+  state: OldRoom,
+  sender: UserId,
+  replacement: RoomId,
+): Promise<void> {
   const tombstone = { body: 'This room has been replaced', replacement_room: replacement }
-  const { room: closed } = await appendLocal(tx, deps, old, { type: 'm.room.tombstone', stateKey: '', content: tombstone, sender })
+  const { room: closed } = await appendLocal(tx, deps, old, {
+    type: 'm.room.tombstone',
+    stateKey: '',
+    content: tombstone,
+    sender,
+  })
   let room = closed
   const drafts = [
     ...(state.canonicalAlias === undefined ? [] : [{ type: 'm.room.canonical_alias', stateKey: '', content: {} }]),
-    ...(state.levels === undefined ? [] : [{ type: 'm.room.power_levels', stateKey: '', content: closedLevels(state.levels.content) }]),
+    ...(state.levels === undefined
+      ? []
+      : [{ type: 'm.room.power_levels', stateKey: '', content: closedLevels(state.levels.content) }]),
   ]
   for (const draft of drafts) {
     try {

@@ -61,6 +61,7 @@ async function writeMembership(
     const before = await deps.database.read((conn) => membershipIn(conn, deps, room, target))
     return before === 'ban' ? unban(deps, actor, about) : kick(deps, actor, about)
   }
-  if (membership !== 'join' && membership !== 'knock') throw new MatrixError('M_BAD_JSON', 'The membership is not known')
+  if (membership !== 'join' && membership !== 'knock')
+    throw new MatrixError('M_BAD_JSON', 'The membership is not known')
   return undefined
 }

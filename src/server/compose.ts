@@ -1,14 +1,12 @@
 import { mkdirSync } from 'node:fs'
 import { LastSeen } from '../accounts/last-seen.ts'
 import { Sessions } from '../accounts/sessions.ts'
-import { sweepAccounts } from '../accounts/sweep.ts'
 import { loadSigningKeys } from '../federation/signing-key.ts'
 import type { Prepare } from '../federation/transaction.ts'
 import type { Deps } from '../http/deps.ts'
 import { RateLimits } from '../http/rate-limit.ts'
 import { BlobFiles } from '../media/blob-files.ts'
 import { RemoteFetches } from '../media/remote.ts'
-import { sweepRemoteMedia } from '../media/remove.ts'
 import { Thumbnailer } from '../media/thumbnailer.ts'
 import { makeDelivery } from '../delivery/make-delivery.ts'
 import { makeDeparture } from '../privacy/departure.ts'
@@ -24,6 +22,7 @@ import { RoomCache } from '../rooms/room-cache.ts'
 import { Changes } from '../store/changes.ts'
 import { AddressSet } from '../util/address.ts'
 import type { Config } from '../util/config.ts'
+import { startBackground } from './background.ts'
 import { makeFederation } from './federation.ts'
 import { openDatabase } from './open-database.ts'
 import { assertOwnDatabase } from './own-database.ts'
@@ -49,8 +48,6 @@ export interface ComposeOptions {
   readonly acceptJournalLoss?: boolean
 }
 
-const minuteMs = 60_000
-
 /**
  * Puts a server together from the inside out: secrets, database, other servers, rooms, accounts, media, privacy. Throws
  * where anything of that cannot be used, and closes again what it had opened.
@@ -73,15 +70,11 @@ export async function compose(
   const closers: (() => Promise<unknown>)[] = []
   const close = async () => {
     stopping.abort()
-    await repeated.stop()
     for (const closer of closers.toReversed()) {
       await closer().catch((error: unknown) => log.error('could not close', { error }))
     }
   }
-  closers.push(
-    () => database.close(),
-    () => ports.net.close(),
-  )
+  closers.push(() => database.close())
   try {
     await assertOwnDatabase(database, serverName)
     const changes = new Changes()
@@ -94,21 +87,27 @@ export async function compose(
     closers.push(() => lastSeen.flush())
     const thumbnailer = new Thumbnailer(clock)
     closers.push(() => thumbnailer.stop())
-    const journal = await openErasureJournal({
-      ...{ database, clock, log, config },
-      acceptsLoss: options.acceptJournalLoss ?? false,
-    })
+    const acceptsLoss = options.acceptJournalLoss ?? false
+    const journal = await openErasureJournal({ database, clock, log, config, acceptsLoss })
     closers.push(() => journal.close())
     const eraser = new Eraser()
     closers.push(() => eraser.stop())
     const failpoint = given.failpoint ?? failpointFrom(process.env, () => process.kill(process.pid, 'SIGKILL'))
     const base = { config, clock, random, log, database, serverName, changes, erased, roomCache, ...federation }
     const delivery = await makeDelivery(base)
-    closers.push(async () => delivery.stop())
+    // In the other order: nothing waits for other servers any more once the network is closed.
+    closers.push(
+      async () => delivery.stop(),
+      () => repeated.stop(),
+      () => ports.net.close(),
+    )
     const deps: Deps = {
       ...base,
       ...delivery,
-      ...{ journal, eraser, thumbnailer, lastSeen },
+      journal,
+      eraser,
+      thumbnailer,
+      lastSeen,
       passwords: await makePasswords(config, random, database),
       sessions: new Sessions(),
       // What accounts need of the parts above them: asked for once everything is there.
@@ -129,8 +128,7 @@ export async function compose(
       eraser.start(deps)
       await federation.outbound.start()
       closers.push(() => federation.outbound.stop())
-      repeated.add('sweep of accounts', 5 * minuteMs, () => sweepAccounts(deps))
-      repeated.add('sweep of remote media', 60 * minuteMs, () => sweepRemoteMedia(deps))
+      startBackground(deps, repeated)
     }
     return { deps, start, beginStop: () => stopping.abort(), close }
   } catch (error) {

@@ -4,7 +4,10 @@ import type { Conn, Tx } from './database.ts'
 import { query } from './query.ts'
 
 const ofErasure = query<{ nid: number }>('findCertificate')(({ db, t, p }) =>
-  db.select().from(t(certificates)).where(eq(t(certificates).erasure_nid, p.nid)),
+  db
+    .select()
+    .from(t(certificates))
+    .where(eq(t(certificates).erasure_nid, p.nid)),
 )
 const last = query('findLastCertificate')(({ db, t }) =>
   db
@@ -14,7 +17,10 @@ const last = query('findLastCertificate')(({ db, t }) =>
     .limit(1),
 )
 const insert = query<{ nid: number; certificate: string; hash: string }>('insertCertificate')(({ db, t, p }) =>
-  db.insert(t(certificates)).values({ erasure_nid: p.nid, certificate: p.certificate, hash: p.hash }).onConflictDoNothing(),
+  db
+    .insert(t(certificates))
+    .values({ erasure_nid: p.nid, certificate: p.certificate, hash: p.hash })
+    .onConflictDoNothing(),
 )
 
 /** The certificate of an erasure, as serialised JSON. */

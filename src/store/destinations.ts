@@ -26,9 +26,13 @@ const listFailing = query('listFailingDestinations')(({ db, t }) =>
     .where(isNotNull(t(destinations).failing_since_ts)),
 )
 
-const put = query<{ serverNid: number; failingSinceTs: number | null; retryTs: number; intervalMs: number; lastOkTs: number | null }>(
-  'putDestinationState',
-)(({ db, t, p, excluded }) =>
+const put = query<{
+  serverNid: number
+  failingSinceTs: number | null
+  retryTs: number
+  intervalMs: number
+  lastOkTs: number | null
+}>('putDestinationState')(({ db, t, p, excluded }) =>
   db
     .insert(t(destinations))
     .values({
@@ -83,13 +87,23 @@ export async function listFailingDestinations(conn: Conn): Promise<Map<ServerNam
 }
 
 /** Notes how a destination is doing; `okTs`: it has answered at that moment. */
-export async function putDestinationState(tx: Tx, server: ServerName, state: DestinationState, okTs: number | null): Promise<void> {
+export async function putDestinationState(
+  tx: Tx,
+  server: ServerName,
+  state: DestinationState,
+  okTs: number | null,
+): Promise<void> {
   const serverNid = await putServer(tx, server)
   await put(tx, { serverNid, ...state, lastOkTs: okTs })
 }
 
 /** Takes or renews the right to send to a destination; undefined while another process has it. Returns the fencing number. */
-export async function leaseDestination(tx: Tx, serverNid: number, now: number, untilTs: number): Promise<number | undefined> {
+export async function leaseDestination(
+  tx: Tx,
+  serverNid: number,
+  now: number,
+  untilTs: number,
+): Promise<number | undefined> {
   return (await lease.first(tx, { serverNid, writer: tx.writerNid, now, until: untilTs }))?.fence
 }
 

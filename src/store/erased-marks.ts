@@ -15,7 +15,11 @@ const setMode = sqlRun<{ nid: number; mode: string }>(
 )
 
 /** Marks a user as erased: what they wrote is pruned where it is read. */
-export async function putUserErased(tx: Tx, nid: number, erased: { ts: number; mode: 'redact' | 'forget' }): Promise<void> {
+export async function putUserErased(
+  tx: Tx,
+  nid: number,
+  erased: { ts: number; mode: 'redact' | 'forget' },
+): Promise<void> {
   await put(tx, { nid, ...erased })
 }
 

@@ -9,7 +9,10 @@ const rooms = sqlRun<{ nid: number; userNid: number }>(
      union select room_nid from memberships where user_nid = :userNid) x
    where true on conflict do nothing`,
 )
-const bound = sqlQuery<{ userNid: number; roomNid: number; eventNid: number; most: number }, { room_nid: number; event_nid: number }>(
+const bound = sqlQuery<
+  { userNid: number; roomNid: number; eventNid: number; most: number },
+  { room_nid: number; event_nid: number }
+>(
   'findErasureEventsBound',
   `select room_nid, event_nid from (
      select room_nid, event_nid from events
@@ -17,7 +20,14 @@ const bound = sqlQuery<{ userNid: number; roomNid: number; eventNid: number; mos
       order by room_nid, event_nid limit :most) x
    order by room_nid desc, event_nid desc limit 1`,
 )
-const events = sqlRun<{ nid: number; userNid: number; roomNid: number; eventNid: number; toRoom: number; toEvent: number }>(
+const events = sqlRun<{
+  nid: number
+  userNid: number
+  roomNid: number
+  eventNid: number
+  toRoom: number
+  toEvent: number
+}>(
   'insertErasureEvents',
   `insert into erasure_events (erasure_nid, event_nid, room_nid, outcome)
    select cast(:nid as bigint), event_nid, room_nid, 'pending' from events

@@ -37,7 +37,11 @@ const page = query<{ nid: number; roomNid: number; outcome: string; after: numbe
       .limit(p.most)
   },
 )
-const unpruned = query<{ userNid: number; roomNid: number; after: number; most: number }>('listUnprunedEvents')(({ db, t, p }) => {
+const unpruned = query<{ userNid: number; roomNid: number; after: number; most: number }>('listUnprunedEvents')(({
+  db,
+  t,
+  p,
+}) => {
   const e = t(events)
   return db
     .select()
@@ -53,7 +57,8 @@ const roomsOf = sqlQuery<{ userNid: number }, { room_nid: number; room_id: strin
 )
 const set = sqlRun<{ nid: number; eventNids: readonly number[]; outcome: string }>(
   'putEventOutcomes',
-  ({ list }) => `update erasure_events set outcome = :outcome where erasure_nid = :nid and event_nid in ${list('eventNids', 'int')}`,
+  ({ list }) =>
+    `update erasure_events set outcome = :outcome where erasure_nid = :nid and event_nid in ${list('eventNids', 'int')}`,
 )
 const setRest = sqlRun<{ nid: number; roomNid: number; outcome: string }>(
   'putRoomOutcome',
@@ -82,13 +87,25 @@ const dropNotifications = sqlRun<{ nids: readonly number[] }>(
 /** The next events of an erasure in a room that have this outcome, by row id, at most `most`. */
 export async function listErasureEvents(
   conn: Conn,
-  of: { readonly nid: number; readonly roomNid: number; readonly outcome: EventOutcome; readonly after: number; readonly most: number },
+  of: {
+    readonly nid: number
+    readonly roomNid: number
+    readonly outcome: EventOutcome
+    readonly after: number
+    readonly most: number
+  },
 ): Promise<EventRow[]> {
   return (await page(conn, { ...of })).map(({ event }) => event)
 }
 
 /** The next events that a user sent in a room, by row id, at most `most`. */
-export function listEventsBySender(conn: Conn, userNid: number, roomNid: number, after: number, most: number): Promise<EventRow[]> {
+export function listEventsBySender(
+  conn: Conn,
+  userNid: number,
+  roomNid: number,
+  after: number,
+  most: number,
+): Promise<EventRow[]> {
   return unpruned(conn, { userNid, roomNid, after, most })
 }
 
@@ -98,7 +115,12 @@ export function listRoomsWrittenIn(conn: Conn, userNid: number): Promise<{ room_
 }
 
 /** Sets what became of events. */
-export async function putEventOutcomes(tx: Tx, nid: number, outcome: EventOutcome, eventNids: readonly number[]): Promise<void> {
+export async function putEventOutcomes(
+  tx: Tx,
+  nid: number,
+  outcome: EventOutcome,
+  eventNids: readonly number[],
+): Promise<void> {
   if (eventNids.length > 0) await set(tx, { nid, outcome, eventNids })
 }
 
@@ -113,7 +135,11 @@ export async function countEventOutcomes(conn: Conn, nid: number): Promise<Parti
 }
 
 /** Replaces the stored texts of events by what pruning left of them, and drops what was made of their contents. */
-export async function pruneEventRows(tx: Tx, rows: readonly { readonly nid: number; readonly json: string }[], ts: number): Promise<void> {
+export async function pruneEventRows(
+  tx: Tx,
+  rows: readonly { readonly nid: number; readonly json: string }[],
+  ts: number,
+): Promise<void> {
   if (rows.length === 0) return
   const nids = rows.map(({ nid }) => nid)
   await prune(tx, { rows, ts })
@@ -139,7 +165,11 @@ const unfinished = sqlQuery<{ nid: number; now: number; end: number }, { n: numb
 )
 
 /** How many events of each type were kept, or are held. */
-export async function countEventTypes(conn: Conn, nid: number, outcome: EventOutcome): Promise<{ type: string; count: number }[]> {
+export async function countEventTypes(
+  conn: Conn,
+  nid: number,
+  outcome: EventOutcome,
+): Promise<{ type: string; count: number }[]> {
   return (await keptTypes(conn, { nid, outcome })).map(({ type, n }) => ({ type, count: Number(n) }))
 }
 

@@ -49,7 +49,8 @@ const ofRemote = sqlQuery<{ userNid: number; most: number }, { media_nid: number
 )
 const mark = sqlRun<{ nid: number; mediaNids: readonly number[]; state: string }>(
   'putErasureMediaState',
-  ({ list }) => `update erasure_media set state = :state where erasure_nid = :nid and media_nid in ${list('mediaNids', 'int')}`,
+  ({ list }) =>
+    `update erasure_media set state = :state where erasure_nid = :nid and media_nid in ${list('mediaNids', 'int')}`,
 )
 const links = sqlRun<{ mediaNids: readonly number[] }>(
   'deleteLinksOfMedia',
@@ -88,7 +89,10 @@ export async function listMediaWithHolders(
   after: number,
   most: number,
 ): Promise<{ mediaNid: number; isHeld: boolean }[]> {
-  return (await held(conn, { userNid, after, most })).map((row) => ({ mediaNid: row.media_nid, isHeld: row.held === 1 }))
+  return (await held(conn, { userNid, after, most })).map((row) => ({
+    mediaNid: row.media_nid,
+    isHeld: row.held === 1,
+  }))
 }
 
 /** Copies of files of a user of another server that no stored event shows any more. */
@@ -97,7 +101,12 @@ export async function listRemoteMediaOfUser(conn: Conn, userNid: number, most: n
 }
 
 /** Notes what became of files. */
-export async function putErasureMediaState(tx: Tx, nid: number, mediaNids: readonly number[], state: 'deleted' | 'kept'): Promise<void> {
+export async function putErasureMediaState(
+  tx: Tx,
+  nid: number,
+  mediaNids: readonly number[],
+  state: 'deleted' | 'kept',
+): Promise<void> {
   if (mediaNids.length > 0) await mark(tx, { nid, mediaNids, state })
 }
 

@@ -86,7 +86,13 @@ export async function findNextPeerTs(conn: Conn): Promise<number | undefined> {
 }
 
 /** Takes a server that is due, so that nobody else asks it before `nextTs`; gives how often it was asked, this time included. */
-export async function claimPeer(tx: Tx, nid: number, serverNid: number, now: number, nextTs: number): Promise<number | undefined> {
+export async function claimPeer(
+  tx: Tx,
+  nid: number,
+  serverNid: number,
+  now: number,
+  nextTs: number,
+): Promise<number | undefined> {
   return (await claim.first(tx, { nid, serverNid, now, next: nextTs }))?.attempts
 }
 

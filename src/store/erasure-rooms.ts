@@ -27,7 +27,14 @@ const all = sqlQuery<{ nid: number }, ErasureRoom>(
   'listAllErasureRooms',
   `select ${columns} from erasure_rooms r join rooms m on m.room_nid = r.room_nid where r.erasure_nid = :nid order by r.room_nid`,
 )
-const put = sqlRun<{ nid: number; roomNid: number; state: string; notBefore: number; attempts: number; error: string | null }>(
+const put = sqlRun<{
+  nid: number
+  roomNid: number
+  state: string
+  notBefore: number
+  attempts: number
+  error: string | null
+}>(
   'putErasureRoom',
   `update erasure_rooms set state = :state, not_before_ts = :notBefore, attempts = :attempts, error = :error
    where erasure_nid = :nid and room_nid = :roomNid`,
@@ -69,7 +76,12 @@ export async function putErasureRoom(
   tx: Tx,
   nid: number,
   roomNid: number,
-  reached: { readonly state: ErasureRoomState; readonly notBeforeTs: number; readonly attempts: number; readonly error: string | null },
+  reached: {
+    readonly state: ErasureRoomState
+    readonly notBeforeTs: number
+    readonly attempts: number
+    readonly error: string | null
+  },
 ): Promise<void> {
   const { state, notBeforeTs, attempts, error } = reached
   await put(tx, { nid, roomNid, state, notBefore: notBeforeTs, attempts, error })
@@ -91,6 +103,12 @@ export function listRoomsToLeave(conn: Conn, now: number): Promise<{ erasure_nid
 }
 
 /** Takes one of them, so that nobody else tries it before `nextTs`; false where somebody did. */
-export async function claimRoomToLeave(tx: Tx, nid: number, roomNid: number, now: number, nextTs: number): Promise<boolean> {
+export async function claimRoomToLeave(
+  tx: Tx,
+  nid: number,
+  roomNid: number,
+  now: number,
+  nextTs: number,
+): Promise<boolean> {
   return (await claim(tx, { nid, roomNid, now, next: nextTs })) > 0
 }

@@ -23,18 +23,36 @@ export type ErasureState =
   | 'CANCELLED'
 
 const byNid = query<{ nid: number }>('findErasure')(({ db, t, p }) =>
-  db.select().from(t(erasures)).where(eq(t(erasures).erasure_nid, p.nid)),
+  db
+    .select()
+    .from(t(erasures))
+    .where(eq(t(erasures).erasure_nid, p.nid)),
 )
 const byId = query<{ id: string }>('findErasureById')(({ db, t, p }) =>
-  db.select().from(t(erasures)).where(eq(t(erasures).id, p.id)),
+  db
+    .select()
+    .from(t(erasures))
+    .where(eq(t(erasures).id, p.id)),
 )
 const byReceipt = query<{ hash: string }>('findErasureByReceipt')(({ db, t, p }) =>
-  db.select().from(t(erasures)).where(eq(t(erasures).receipt_hash, p.hash)),
+  db
+    .select()
+    .from(t(erasures))
+    .where(eq(t(erasures).receipt_hash, p.hash)),
 )
 const ofUser = query<{ userNid: number }>('listErasuresOfUser')(({ db, t, p }) =>
-  db.select().from(t(erasures)).where(eq(t(erasures).user_nid, p.userNid)).orderBy(asc(t(erasures).erasure_nid)),
+  db
+    .select()
+    .from(t(erasures))
+    .where(eq(t(erasures).user_nid, p.userNid))
+    .orderBy(asc(t(erasures).erasure_nid)),
 )
-const all = query('listErasures')(({ db, t }) => db.select().from(t(erasures)).orderBy(asc(t(erasures).erasure_nid)))
+const all = query('listErasures')(({ db, t }) =>
+  db
+    .select()
+    .from(t(erasures))
+    .orderBy(asc(t(erasures).erasure_nid)),
+)
 const open = query('listOpenErasures')(({ db, t }) =>
   db
     .select()
@@ -91,15 +109,18 @@ const setState = sqlRun<{ nid: number; state: string; resume: string | null }>(
   'putErasureState',
   'update erasures set state = :state, resume_state = :resume, fence = fence + 1, lease_until_ts = 0 where erasure_nid = :nid',
 )
-const advance = sqlRun<{ nid: number; state: string; resume: string | null; settled: number | null; closed: number | null }>(
-  'advanceErasure',
-  {
-    sqlite: `update erasures set state = :state, resume_state = :resume, settled_ts = coalesce(settled_ts, :settled),
+const advance = sqlRun<{
+  nid: number
+  state: string
+  resume: string | null
+  settled: number | null
+  closed: number | null
+}>('advanceErasure', {
+  sqlite: `update erasures set state = :state, resume_state = :resume, settled_ts = coalesce(settled_ts, :settled),
       closed_ts = coalesce(closed_ts, :closed) where erasure_nid = :nid`,
-    postgres: `update erasures set state = :state, resume_state = :resume, settled_ts = coalesce(settled_ts, :settled::bigint),
+  postgres: `update erasures set state = :state, resume_state = :resume, settled_ts = coalesce(settled_ts, :settled::bigint),
       closed_ts = coalesce(closed_ts, :closed::bigint) where erasure_nid = :nid`,
-  },
-)
+})
 const setScrubbed = sqlRun<{ nid: number; ts: number }>(
   'putErasureScrubbed',
   'update erasures set scrubbed_ts = :ts where erasure_nid = :nid and scrubbed_ts is null',
@@ -213,7 +234,12 @@ export async function releaseAllErasureLeases(tx: Tx): Promise<void> {
 }
 
 /** Sets a state by decision of an operator, and takes the job from whoever works on it. */
-export async function putErasureState(tx: Tx, nid: number, state: ErasureState, resume: ErasureState | null): Promise<void> {
+export async function putErasureState(
+  tx: Tx,
+  nid: number,
+  state: ErasureState,
+  resume: ErasureState | null,
+): Promise<void> {
   await setState(tx, { nid, state, resume })
 }
 
@@ -243,7 +269,12 @@ export async function putErasureCounts(tx: Tx, nid: number, counts: string): Pro
 }
 
 /** From `forget` to `redact`, by a second request: the job goes on from the state given, taken from whoever works on it. */
-export async function putErasureStricter(tx: Tx, nid: number, state: ErasureState, resume: ErasureState | null): Promise<void> {
+export async function putErasureStricter(
+  tx: Tx,
+  nid: number,
+  state: ErasureState,
+  resume: ErasureState | null,
+): Promise<void> {
   await strengthen(tx, { nid, state, resume })
 }
 

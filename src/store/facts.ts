@@ -4,7 +4,10 @@ import type { Conn, Tx } from './database.ts'
 import { query, sqlRun } from './query.ts'
 
 const find = query<{ name: string }>('findFact')(({ db, t, p }) =>
-  db.select({ value: t(facts).value }).from(t(facts)).where(eq(t(facts).name, p.name)),
+  db
+    .select({ value: t(facts).value })
+    .from(t(facts))
+    .where(eq(t(facts).name, p.name)),
 )
 const put = query<{ name: string; value: string }>('putFact')(({ db, t, p, excluded }) =>
   db

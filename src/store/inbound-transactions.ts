@@ -12,11 +12,12 @@ const find = query<{ originNid: number; txnId: string }>('findInboundTransaction
     .where(and(eq(t(inbound_transactions).origin_nid, p.originNid), eq(t(inbound_transactions).txn_id, p.txnId))),
 )
 
-const insert = query<{ originNid: number; txnId: string; response: string; ts: number }>('insertInboundTransaction')(({ db, t, p }) =>
-  db
-    .insert(t(inbound_transactions))
-    .values({ origin_nid: p.originNid, txn_id: p.txnId, response: p.response, received_ts: p.ts })
-    .onConflictDoNothing(),
+const insert = query<{ originNid: number; txnId: string; response: string; ts: number }>('insertInboundTransaction')(
+  ({ db, t, p }) =>
+    db
+      .insert(t(inbound_transactions))
+      .values({ origin_nid: p.originNid, txn_id: p.txnId, response: p.response, received_ts: p.ts })
+      .onConflictDoNothing(),
 )
 
 const deleteOld = query<{ ts: number }>('deleteOldInboundTransactions')(({ db, t, p }) =>
@@ -24,13 +25,23 @@ const deleteOld = query<{ ts: number }>('deleteOldInboundTransactions')(({ db, t
 )
 
 /** What a transaction was answered, as JSON; undefined where it was not yet received. */
-export async function findInboundTransaction(conn: Conn, origin: ServerName, txnId: string): Promise<string | undefined> {
+export async function findInboundTransaction(
+  conn: Conn,
+  origin: ServerName,
+  txnId: string,
+): Promise<string | undefined> {
   const originNid = await findServerNid(conn, origin)
   return originNid === undefined ? undefined : (await find.first(conn, { originNid, txnId }))?.response
 }
 
 /** Stores the answer to a transaction; the first one stays. */
-export async function insertInboundTransaction(tx: Tx, origin: ServerName, txnId: string, response: string, ts: number): Promise<void> {
+export async function insertInboundTransaction(
+  tx: Tx,
+  origin: ServerName,
+  txnId: string,
+  response: string,
+  ts: number,
+): Promise<void> {
   await insert(tx, { originNid: await putServer(tx, origin), txnId, response, ts })
 }
 

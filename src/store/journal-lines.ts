@@ -5,10 +5,19 @@ import { insertMany } from './insert-many.ts'
 import { query } from './query.ts'
 
 const after = query<{ seq: number }>('listJournalLines')(({ db, t, p }) =>
-  db.select().from(t(journal_lines)).where(gt(t(journal_lines).seq, p.seq)).orderBy(asc(t(journal_lines).seq)).limit(500),
+  db
+    .select()
+    .from(t(journal_lines))
+    .where(gt(t(journal_lines).seq, p.seq))
+    .orderBy(asc(t(journal_lines).seq))
+    .limit(500),
 )
 const last = query('lastJournalLine')(({ db, t }) =>
-  db.select().from(t(journal_lines)).orderBy(desc(t(journal_lines).seq)).limit(1),
+  db
+    .select()
+    .from(t(journal_lines))
+    .orderBy(desc(t(journal_lines).seq))
+    .limit(1),
 )
 const insert = insertMany('insertJournalLines', journal_lines, ['seq', 'line'])
 

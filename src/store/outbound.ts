@@ -33,7 +33,9 @@ const listBehind = sqlQuery<
 
 const listEvents = sqlQuery<{ serverNid: number; roomNids: readonly number[]; most: number }, OutboundEvent>(
   'listEventsToSend',
-  ({ list }) => `select e.event_nid, e.room_nid, u.server_nid as sender_server_nid, e.soft_failed or e.rejected is not null as held
+  ({
+    list,
+  }) => `select e.event_nid, e.room_nid, u.server_nid as sender_server_nid, e.soft_failed or e.rejected is not null as held
    from outbound_rooms o
    join events e on e.room_nid = o.room_nid and e.local and e.event_nid > o.sent_nid
      and (o.until_nid is null or e.event_nid <= o.until_nid)
@@ -43,7 +45,10 @@ const listEvents = sqlQuery<{ serverNid: number; roomNids: readonly number[]; mo
   { bools: ['held'] },
 )
 
-const listRedactions = sqlQuery<{ roomNid: number; afterNid: number; untilNid: number; most: number }, { event_nid: number }>(
+const listRedactions = sqlQuery<
+  { roomNid: number; afterNid: number; untilNid: number; most: number },
+  { event_nid: number }
+>(
   'listRedactionsToSend',
   `select e.event_nid from events e
    where e.room_nid = :roomNid and e.local and e.event_nid > :afterNid and e.event_nid <= :untilNid
@@ -88,15 +93,22 @@ const listEdus = query<{ serverNid: number; most: number }>('listOutboundEdus')(
     .limit(p.most),
 )
 
-const listEdusByNids = query<{ serverNid: number; nids: readonly number[] }>('listOutboundEdusByNids')(({ db, t, p, anyOf }) =>
-  db
-    .select({ eduNid: t(outbound_edus).edu_nid, type: t(outbound_edus).type, content: t(outbound_edus).content })
-    .from(t(outbound_edus))
-    .where(and(eq(t(outbound_edus).server_nid, p.serverNid), anyOf(t(outbound_edus).edu_nid, p.nids)))
-    .orderBy(asc(t(outbound_edus).edu_nid)),
+const listEdusByNids = query<{ serverNid: number; nids: readonly number[] }>('listOutboundEdusByNids')(
+  ({ db, t, p, anyOf }) =>
+    db
+      .select({ eduNid: t(outbound_edus).edu_nid, type: t(outbound_edus).type, content: t(outbound_edus).content })
+      .from(t(outbound_edus))
+      .where(and(eq(t(outbound_edus).server_nid, p.serverNid), anyOf(t(outbound_edus).edu_nid, p.nids)))
+      .orderBy(asc(t(outbound_edus).edu_nid)),
 )
 
-const insertEdus = insertMany('insertOutboundEdus', outbound_edus, ['server_nid', 'type', 'user_nid', 'content', 'created_ts'])
+const insertEdus = insertMany('insertOutboundEdus', outbound_edus, [
+  'server_nid',
+  'type',
+  'user_nid',
+  'content',
+  'created_ts',
+])
 
 const deleteEdus = query<{ nids: readonly number[] }>('deleteOutboundEdus')(({ db, t, p, anyOf }) =>
   db.delete(t(outbound_edus)).where(anyOf(t(outbound_edus).edu_nid, p.nids)),
@@ -114,7 +126,10 @@ const trimEdus = sqlRun<{ serverNid: number; most: number }>(
 )
 
 const findTransaction = query<{ serverNid: number }>('findOutboundTransaction')(({ db, t, p }) =>
-  db.select().from(t(outbound_transactions)).where(eq(t(outbound_transactions).server_nid, p.serverNid)),
+  db
+    .select()
+    .from(t(outbound_transactions))
+    .where(eq(t(outbound_transactions).server_nid, p.serverNid)),
 )
 
 const putTransaction = insertMany(
@@ -181,13 +196,23 @@ export async function listRoomsBehind(conn: Conn, serverNid: number, most: numbe
 }
 
 /** The next events of ours for a destination, oldest first, of some rooms. */
-export async function listEventsToSend(conn: Conn, serverNid: number, roomNids: readonly number[], most: number): Promise<OutboundEvent[]> {
+export async function listEventsToSend(
+  conn: Conn,
+  serverNid: number,
+  roomNids: readonly number[],
+  most: number,
+): Promise<OutboundEvent[]> {
   return roomNids.length === 0 ? [] : listEvents(conn, { serverNid, roomNids, most })
 }
 
 /** Redactions of ours in a room that a destination lacks, oldest first. */
 export async function listRedactionsToSend(conn: Conn, room: RoomBehind, most: number): Promise<number[]> {
-  const rows = await listRedactions(conn, { roomNid: room.roomNid, afterNid: room.sentNid, untilNid: room.endNid, most })
+  const rows = await listRedactions(conn, {
+    roomNid: room.roomNid,
+    afterNid: room.sentNid,
+    untilNid: room.endNid,
+    most,
+  })
   return rows.map(({ event_nid }) => event_nid)
 }
 
@@ -204,7 +229,11 @@ export async function listOutboundEdus(conn: Conn, serverNid: number, most: numb
 }
 
 /** Those of the EDUs that still wait. */
-export async function listOutboundEdusByNids(conn: Conn, serverNid: number, nids: readonly number[]): Promise<OutboundEdu[]> {
+export async function listOutboundEdusByNids(
+  conn: Conn,
+  serverNid: number,
+  nids: readonly number[],
+): Promise<OutboundEdu[]> {
   return nids.length === 0 ? [] : listEdusByNids(conn, { serverNid, nids })
 }
 
@@ -215,7 +244,10 @@ export async function insertOutboundEdus(
   edu: { readonly type: string; readonly userNid: number; readonly content: string; readonly createdTs: number },
 ): Promise<void> {
   const { type, userNid: user_nid, content, createdTs: created_ts } = edu
-  await insertEdus(tx, serverNids.map((server_nid) => ({ server_nid, type, user_nid, content, created_ts })))
+  await insertEdus(
+    tx,
+    serverNids.map((server_nid) => ({ server_nid, type, user_nid, content, created_ts })),
+  )
 }
 
 /** Drops the oldest EDUs of destinations for which more than `most` wait, and all that are older than `ts`. */
@@ -238,7 +270,11 @@ export async function putOutboundTransaction(tx: Tx, row: OutboundTransaction): 
 export async function finishOutboundTransaction(
   tx: Tx,
   serverNid: number,
-  done: { readonly txnId: string; readonly rooms: readonly (readonly [roomNid: number, sentNid: number])[]; readonly eduNids: readonly number[] },
+  done: {
+    readonly txnId: string
+    readonly rooms: readonly (readonly [roomNid: number, sentNid: number])[]
+    readonly eduNids: readonly number[]
+  },
 ): Promise<void> {
   for (const [roomNid, sentNid] of done.rooms) await advance(tx, { serverNid, roomNid, sentNid })
   if (done.rooms.length > 0) await deleteFinished(tx, { serverNid })

@@ -5,22 +5,33 @@ import type { Conn, Tx } from './database.ts'
 import { query } from './query.ts'
 
 const find = query<{ alias: string }>('find_room_alias')(({ db, t, p }) =>
-  db.select().from(t(room_aliases)).where(eq(t(room_aliases).alias, p.alias)),
+  db
+    .select()
+    .from(t(room_aliases))
+    .where(eq(t(room_aliases).alias, p.alias)),
 )
 const list = query<{ roomId: string }>('list_room_aliases')(({ db, t, p }) =>
-  db.select({ alias: t(room_aliases).alias }).from(t(room_aliases)).where(eq(t(room_aliases).room_id, p.roomId)).orderBy(asc(t(room_aliases).alias)),
-)
-const insert = query<{ alias: string; roomId: string; creatorNid: number | null; ts: number }>('insert_room_alias')(({ db, t, p }) =>
   db
-    .insert(t(room_aliases))
-    .values({ alias: p.alias, room_id: p.roomId, creator_nid: p.creatorNid, created_ts: p.ts })
-    .onConflictDoNothing(),
+    .select({ alias: t(room_aliases).alias })
+    .from(t(room_aliases))
+    .where(eq(t(room_aliases).room_id, p.roomId))
+    .orderBy(asc(t(room_aliases).alias)),
+)
+const insert = query<{ alias: string; roomId: string; creatorNid: number | null; ts: number }>('insert_room_alias')(
+  ({ db, t, p }) =>
+    db
+      .insert(t(room_aliases))
+      .values({ alias: p.alias, room_id: p.roomId, creator_nid: p.creatorNid, created_ts: p.ts })
+      .onConflictDoNothing(),
 )
 const remove = query<{ alias: string }>('delete_room_alias')(({ db, t, p }) =>
   db.delete(t(room_aliases)).where(eq(t(room_aliases).alias, p.alias)),
 )
 const move = query<{ from: string; to: string }>('move_room_aliases')(({ db, t, p }) =>
-  db.update(t(room_aliases)).set({ room_id: p.to }).where(eq(t(room_aliases).room_id, p.from)),
+  db
+    .update(t(room_aliases))
+    .set({ room_id: p.to })
+    .where(eq(t(room_aliases).room_id, p.from)),
 )
 
 /** A room address of this server; `creatorNid` is gone once its creator is erased. */

@@ -39,7 +39,8 @@ const page = sqlQuery<Filter & { offset: number; limit: number }, PublishedRoom>
 )
 const counted = sqlQuery<Filter, { n: number | string }>(
   'count_published_rooms',
-  ({ list }) => `select count(*) as n from rooms r join room_summaries s on s.room_nid = r.room_nid where ${matches(list)}`,
+  ({ list }) =>
+    `select count(*) as n from rooms r join room_summaries s on s.room_nid = r.room_nid where ${matches(list)}`,
 )
 
 function filterOf({ term, types }: DirectorySearch): Filter {
@@ -53,7 +54,12 @@ function filterOf({ term, types }: DirectorySearch): Filter {
 }
 
 /** A page of the published rooms, those with most members first. */
-export function listPublishedRooms(conn: Conn, search: DirectorySearch, offset: number, limit: number): Promise<PublishedRoom[]> {
+export function listPublishedRooms(
+  conn: Conn,
+  search: DirectorySearch,
+  offset: number,
+  limit: number,
+): Promise<PublishedRoom[]> {
   return page(conn, { ...filterOf(search), offset, limit })
 }
 

@@ -80,7 +80,8 @@ export async function countRowsOfSubject(conn: Conn, subject: Subject): Promise<
 /** Deletes rows of a person in one table, at most `most`; gives how many. */
 export async function deleteRowsOfSubject(tx: Tx, table: string, subject: Subject, most: number): Promise<number> {
   let deleted = 0
-  for (const each of emptied) if (each.table === table) deleted += await each.remove(tx, { who: whoOf(each, subject), most })
+  for (const each of emptied)
+    if (each.table === table) deleted += await each.remove(tx, { who: whoOf(each, subject), most })
   return deleted
 }
 
@@ -98,7 +99,10 @@ const edus = sqlRun<{ userNid: number; ts: number }>(
   'deleteEdusOfUser',
   `delete from outbound_edus where user_nid = :userNid and (type <> 'm.device_list_update' or created_ts < :ts)`,
 )
-const allEdus = sqlRun<{ userNid: number }>('deleteAllEdusOfUser', 'delete from outbound_edus where user_nid = :userNid')
+const allEdus = sqlRun<{ userNid: number }>(
+  'deleteAllEdusOfUser',
+  'delete from outbound_edus where user_nid = :userNid',
+)
 const invites = sqlQuery<{ needle: string }, { user_nid: number; room_nid: number; stripped_state: string }>(
   'listStrippedStateNaming',
   `select user_nid, room_nid, stripped_state from memberships
@@ -148,7 +152,8 @@ const dropTransaction = sqlRun<{ serverNid: number; eventNids: string }>(
 )
 const whichErased = sqlQuery<{ userNid: number; nids: readonly number[] }, { event_nid: number }>(
   'listEventsOfSenderAmong',
-  ({ list }) => `select event_nid from events where sender_nid = :userNid and event_nid in ${list('nids', 'int')} limit 1`,
+  ({ list }) =>
+    `select event_nid from events where sender_nid = :userNid and event_nid in ${list('nids', 'int')} limit 1`,
 )
 
 /** Drops stored transactions that hold events of a person: they are put together again, pruned. Gives how many. */

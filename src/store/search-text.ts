@@ -33,7 +33,10 @@ const searched: readonly Searched[] = tables.flatMap(({ name, columns, map, prim
         column,
         subjects: map.subject,
         primary,
-        find: sqlQuery(`search_${name}_${column}`, ({ engine }) => `select ${wanted} from ${name} where ${where[engine]} limit :most`),
+        find: sqlQuery(
+          `search_${name}_${column}`,
+          ({ engine }) => `select ${wanted} from ${name} where ${where[engine]} limit :most`,
+        ),
       }
     }),
 )

@@ -16,7 +16,11 @@ function decoderOf(encoding: string): Transform | undefined {
  * The body of an answer, decompressed, as it comes. Throws NetError: `too-large` as soon as more than `maxBytes` came
  * out, so that nothing larger is ever held; `protocol` for an unknown or nested coding.
  */
-export async function* readBody(raw: Readable, encoding: string | undefined, maxBytes: number): AsyncGenerator<Uint8Array> {
+export async function* readBody(
+  raw: Readable,
+  encoding: string | undefined,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array> {
   const coding = encoding?.trim().toLowerCase() ?? ''
   const isPlain = coding === '' || coding === 'identity'
   const decoder = isPlain ? undefined : decoderOf(coding)

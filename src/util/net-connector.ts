@@ -39,7 +39,8 @@ export function makeConnector(deps: DialDeps, dial: Dial): buildConnector.connec
 
 /** Opens a connection, or rejects with NetError. */
 export async function open(deps: DialDeps, dial: Dial): Promise<Socket> {
-  const isAllowed = (address: string) => dial.guard === 'configured' || deps.allowPrivateAddresses || isPublicAddress(address)
+  const isAllowed = (address: string) =>
+    dial.guard === 'configured' || deps.allowPrivateAddresses || isPublicAddress(address)
   const host = bare(dial.host)
   if (deps.proxy && dial.guard === 'public') {
     if (isIP(host) !== 0 && !isAllowed(host)) throw new NetError('refused-address', 'the address is not a public one')
@@ -60,11 +61,18 @@ export async function open(deps: DialDeps, dial: Dial): Promise<Socket> {
 /** A connection through the proxy, by CONNECT. */
 async function tunnel(deps: DialDeps, proxy: string, dial: Dial): Promise<Socket> {
   const url = new URL(proxy)
-  const at = { ...dial, host: bare(url.hostname), port: Number(url.port || 80), isTls: false, guard: 'configured' } as const
+  const at = {
+    ...dial,
+    host: bare(url.hostname),
+    port: Number(url.port || 80),
+    isTls: false,
+    guard: 'configured',
+  } as const
   const socket = await handshake(deps, at, at.host, await resolve(deps, at, at.host))
   const authority = `${dial.host.includes(':') ? `[${dial.host}]` : dial.host}:${dial.port}`
   const credentials = decodeURIComponent(url.username ? `${url.username}:${url.password}` : '')
-  const authorization = credentials === '' ? '' : `proxy-authorization: Basic ${Buffer.from(credentials).toString('base64')}\r\n`
+  const authorization =
+    credentials === '' ? '' : `proxy-authorization: Basic ${Buffer.from(credentials).toString('base64')}\r\n`
   socket.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${authorization}\r\n`)
   const status = await answerToConnect(deps, socket)
   if (status === 200) return dial.isTls ? handshake(deps, dial, dial.host, [], socket) : socket
@@ -103,22 +111,40 @@ async function resolve({ dns }: DialDeps, { guard }: Dial, host: string): Promis
   }
 }
 
-function handshake({ clock }: DialDeps, dial: Dial, host: string, addresses: readonly Address[], over?: Socket): Promise<Socket> {
+function handshake(
+  { clock }: DialDeps,
+  dial: Dial,
+  host: string,
+  addresses: readonly Address[],
+  over?: Socket,
+): Promise<Socket> {
   const { port, isTls, secureContext, certificateName } = dial
   const lookup: LookupFunction = (_host, options, callback) => {
     const [first] = addresses
-    if (options.all) callback(null, addresses.map(({ address, family }) => ({ address, family })))
+    if (options.all)
+      callback(
+        null,
+        addresses.map(({ address, family }) => ({ address, family })),
+      )
     else callback(null, first?.address ?? '', first?.family)
   }
   // A literal goes around `lookup`, so whatever is dialled is a name, answered by the list above.
-  const tcp = { host: isIP(host) === 0 ? host : 'literal.invalid', port, lookup, autoSelectFamily: true, noDelay: true, keepAlive: true }
+  const tcp = {
+    host: isIP(host) === 0 ? host : 'literal.invalid',
+    port,
+    lookup,
+    autoSelectFamily: true,
+    noDelay: true,
+    keepAlive: true,
+  }
   const name = bare(certificateName)
   const tls = {
     ...tcp,
     ...(isIP(name) === 0 ? { servername: name } : {}),
     ...(secureContext === undefined ? {} : { secureContext }),
     ALPNProtocols: ['http/1.1'],
-    checkServerIdentity: (_host: string, cert: Parameters<typeof checkServerIdentity>[1]) => checkServerIdentity(name, cert),
+    checkServerIdentity: (_host: string, cert: Parameters<typeof checkServerIdentity>[1]) =>
+      checkServerIdentity(name, cert),
   }
   return new Promise((resolve, reject) => {
     const socket: Socket = isTls ? connectTls(over === undefined ? tls : { ...tls, socket: over }) : connectTcp(tcp)
@@ -126,7 +152,11 @@ function handshake({ clock }: DialDeps, dial: Dial, host: string, addresses: rea
     const fail = (error: Error) => {
       stop()
       socket.destroy()
-      reject(error instanceof NetError ? error : new NetError(failureOfConnect(error), 'the connection failed', { cause: error }))
+      reject(
+        error instanceof NetError
+          ? error
+          : new NetError(failureOfConnect(error), 'the connection failed', { cause: error }),
+      )
     }
     socket.once('error', fail)
     socket.once('close', () => fail(new NetError('connect', 'the connection was closed')))

@@ -50,7 +50,10 @@ export class SystemNet implements Net {
     await Promise.all(pools.map((pool) => pool.destroy()))
   }
 
-  async #start(request: NetRequest, isCompressed: boolean): Promise<NetHead & { readonly body: AsyncIterable<Uint8Array> }> {
+  async #start(
+    request: NetRequest,
+    isCompressed: boolean,
+  ): Promise<NetHead & { readonly body: AsyncIterable<Uint8Array> }> {
     const { clock } = this.#options
     const control = new AbortController()
     const expire = (what: string) => control.abort(new NetError('timeout', what))
@@ -75,7 +78,13 @@ export class SystemNet implements Net {
     }
   }
 
-  async *#body(raw: Dispatcher.ResponseData['body'], head: NetHead, request: NetRequest, signal: AbortSignal, stop: () => void) {
+  async *#body(
+    raw: Dispatcher.ResponseData['body'],
+    head: NetHead,
+    request: NetRequest,
+    signal: AbortSignal,
+    stop: () => void,
+  ) {
     try {
       yield* readBody(raw, head.headers['content-encoding'], request.maxBytes)
     } catch (error) {
@@ -93,7 +102,11 @@ export class SystemNet implements Net {
       answer.body.on('error', () => {})
       const { location } = answer.headers
       const head: NetHead = { status: answer.statusCode, headers: plainHeaders(answer.headers), url: call.url }
-      if (!redirectStatus.has(answer.statusCode) || typeof location !== 'string' || first.request.redirects === undefined) {
+      if (
+        !redirectStatus.has(answer.statusCode) ||
+        typeof location !== 'string' ||
+        first.request.redirects === undefined
+      ) {
         return { head, raw: answer.body }
       }
       answer.body.destroy()
@@ -172,7 +185,8 @@ function redirected({ request, url, signal, isCompressed }: Call, location: stri
   } catch {
     throw new NetError('protocol', 'redirected to something that is no URL')
   }
-  if (from.protocol === 'https:' && to.protocol !== 'https:') throw new NetError('protocol', 'redirected away from https')
+  if (from.protocol === 'https:' && to.protocol !== 'https:')
+    throw new NetError('protocol', 'redirected away from https')
   const { body, dial, tls, headers = {}, ...rest } = request
   const { host: _host, authorization: _authorization, cookie: _cookie, ...kept } = headers
   const isSame = to.origin === from.origin

@@ -42,8 +42,11 @@ async function say(bytes: string | Buffer, count = 1): Promise<WireAnswer[]> {
 }
 
 const head = (method: string, target: string, headers: Record<string, string> = {}) =>
-  `${method} ${target} HTTP/1.1\r\nHost: localhost\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
-const whoami = (user: ApiClient, more: Record<string, string> = {}) => head('GET', '/_matrix/client/v3/account/whoami', { Authorization: `Bearer ${user.token}`, ...more })
+  `${method} ${target} HTTP/1.1\r\nHost: localhost\r\n${Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}\r\n`
+const whoami = (user: ApiClient, more: Record<string, string> = {}) =>
+  head('GET', '/_matrix/client/v3/account/whoami', { Authorization: `Bearer ${user.token}`, ...more })
 
 function expectError(answer: WireAnswer | undefined, status: number, errcode: string): void {
   expect(answer, JSON.stringify(answer)).toMatchObject({ status })
@@ -54,7 +57,12 @@ function expectError(answer: WireAnswer | undefined, status: number, errcode: st
 
 describe('answers', () => {
   test('CORS: a preflight, an answer and an error all carry the headers', async () => {
-    const [preflight] = await say(head('OPTIONS', '/_matrix/client/v3/login', { Origin: 'https://app.example', 'Access-Control-Request-Method': 'POST' }))
+    const [preflight] = await say(
+      head('OPTIONS', '/_matrix/client/v3/login', {
+        Origin: 'https://app.example',
+        'Access-Control-Request-Method': 'POST',
+      }),
+    )
     expect([200, 204]).toContain(preflight?.status)
     expect(preflight?.headers).toMatchObject({
       'access-control-allow-origin': '*',
@@ -67,28 +75,56 @@ describe('answers', () => {
   })
 
   test('unknown path: 404; known path, wrong method: 405; both M_UNRECOGNIZED', async () => {
-    for (const target of ['/_matrix/client/v3/nothing', '/_matrix/client/v99/login', '/_matrix/', '/_matrix/client/v3/login/', '/_matrix/client/v3//login']) {
+    for (const target of [
+      '/_matrix/client/v3/nothing',
+      '/_matrix/client/v99/login',
+      '/_matrix/',
+      '/_matrix/client/v3/login/',
+      '/_matrix/client/v3//login',
+    ]) {
       expectError((await say(head('GET', target)))[0], 404, 'M_UNRECOGNIZED')
     }
     for (const method of ['DELETE', 'PUT', 'PATCH']) {
-      expectError((await say(head(method, '/_matrix/client/versions', { 'Content-Length': '0' })))[0], 405, 'M_UNRECOGNIZED')
+      expectError(
+        (await say(head(method, '/_matrix/client/versions', { 'Content-Length': '0' })))[0],
+        405,
+        'M_UNRECOGNIZED',
+      )
     }
   })
 
   test('what is not for this listener is not there', async () => {
-    for (const target of ['/_matrix/federation/v1/version', '/_matrix/key/v2/server', '/_synapse/admin/v1/register', '/_lethe/admin/v1/users', '/_lethe/metrics']) {
+    for (const target of [
+      '/_matrix/federation/v1/version',
+      '/_matrix/key/v2/server',
+      '/_synapse/admin/v1/register',
+      '/_lethe/admin/v1/users',
+      '/_lethe/metrics',
+    ]) {
       expect((await say(head('GET', target)))[0], target).toMatchObject({ status: 404 })
     }
   })
 
   test('a path that is no UTF-8, or no path, is refused without a fault', async () => {
     const authorization = { Authorization: `Bearer ${alice.token}` }
-    for (const target of ['/_matrix/client/v3/profile/%ff%fe', '/_matrix/client/v3/profile/%c3%28', '/_matrix/client/v3/profile/%', '/_matrix/client/v3/directory/room/%ED%A0%80']) {
+    for (const target of [
+      '/_matrix/client/v3/profile/%ff%fe',
+      '/_matrix/client/v3/profile/%c3%28',
+      '/_matrix/client/v3/profile/%',
+      '/_matrix/client/v3/directory/room/%ED%A0%80',
+    ]) {
       const [answer] = await say(head('GET', target, authorization))
       expect(answer, target).toMatchObject({ status: 400 })
       expect(JSON.parse(answer?.body ?? '')).toMatchObject({ errcode: expect.stringMatching(/^M_/) })
     }
-    for (const target of ['/_matrix/client/v3/profile/ÿ', '*', 'nonsense', 'http://[/_matrix', '/_matrix/client/../../etc/passwd', '/%2e%2e/_matrix/client/versions']) {
+    for (const target of [
+      '/_matrix/client/v3/profile/ÿ',
+      '*',
+      'nonsense',
+      'http://[/_matrix',
+      '/_matrix/client/../../etc/passwd',
+      '/%2e%2e/_matrix/client/versions',
+    ]) {
       const [answer] = await say(Buffer.from(head('GET', target, authorization), 'latin1'))
       expect(answer?.status, target).toBeGreaterThanOrEqual(400)
       expect(answer?.status, target).toBeLessThan(500)
@@ -97,7 +133,12 @@ describe('answers', () => {
 
   test('an encoded slash belongs to its parameter, a trailing one is an empty state key', async () => {
     const room = await alice.createRoom()
-    const [set] = await say(head('PUT', `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/state/org.example.a%2Fb/`, { Authorization: `Bearer ${alice.token}`, 'Content-Length': '2' }) + '{}')
+    const [set] = await say(
+      head('PUT', `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/state/org.example.a%2Fb/`, {
+        Authorization: `Bearer ${alice.token}`,
+        'Content-Length': '2',
+      }) + '{}',
+    )
     expect(set, set?.body).toMatchObject({ status: 200 })
     const state = (await alice.state(room)) as { type: string; state_key: string }[]
     expect(state.filter(({ type }) => type === 'org.example.a/b')).toMatchObject([{ state_key: '' }])
@@ -106,7 +147,17 @@ describe('answers', () => {
 
 describe('bodies', () => {
   const post = (body: string | Buffer, headers: Record<string, string> = {}) =>
-    Buffer.concat([Buffer.from(head('POST', '/_matrix/client/v3/createRoom', { Authorization: `Bearer ${alice.token}`, 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)), ...headers })), Buffer.from(body)])
+    Buffer.concat([
+      Buffer.from(
+        head('POST', '/_matrix/client/v3/createRoom', {
+          Authorization: `Bearer ${alice.token}`,
+          'Content-Type': 'application/json',
+          'Content-Length': String(Buffer.byteLength(body)),
+          ...headers,
+        }),
+      ),
+      Buffer.from(body),
+    ])
 
   test.each([
     ['no JSON', '{"name":', 400, 'M_NOT_JSON'],
@@ -120,26 +171,51 @@ describe('bodies', () => {
   test('more than the limit: 413, by its length, without it, and however long it goes on', async () => {
     const large = `{"name":"${'x'.repeat(200_000)}"}`
     expectError((await say(post(large)))[0], 413, 'M_TOO_LARGE')
-    const chunked = head('POST', '/_matrix/client/v3/createRoom', { Authorization: `Bearer ${alice.token}`, 'Transfer-Encoding': 'chunked' })
+    const chunked = head('POST', '/_matrix/client/v3/createRoom', {
+      Authorization: `Bearer ${alice.token}`,
+      'Transfer-Encoding': 'chunked',
+    })
     const chunk = `4000\r\n${'x'.repeat(0x4000)}\r\n`
     expectError((await say(chunked + chunk.repeat(20)))[0], 413, 'M_TOO_LARGE')
     // one that promises 10 GB is refused before it has sent them
-    const promised = head('POST', '/_matrix/client/v3/createRoom', { Authorization: `Bearer ${alice.token}`, 'Content-Length': '10000000000' })
+    const promised = head('POST', '/_matrix/client/v3/createRoom', {
+      Authorization: `Bearer ${alice.token}`,
+      'Content-Length': '10000000000',
+    })
     expectError((await say(promised + 'x'.repeat(200_000)))[0], 413, 'M_TOO_LARGE')
     expect((await say(whoami(alice)))[0]).toMatchObject({ status: 200 })
   })
 
   test('a body beside a request that needs none does not become the next request', async () => {
     const smuggled = whoami(bob)
-    const first = head('GET', '/_matrix/client/v3/account/whoami', { Authorization: `Bearer ${alice.token}`, 'Content-Length': String(smuggled.length) }) + smuggled
+    const first =
+      head('GET', '/_matrix/client/v3/account/whoami', {
+        Authorization: `Bearer ${alice.token}`,
+        'Content-Length': String(smuggled.length),
+      }) + smuggled
     const answers = await say(first + whoami(alice), 2)
-    expect(answers.map(({ body }) => JSON.parse(body) as unknown)).toMatchObject([{ user_id: alice.userId }, { user_id: alice.userId }])
+    expect(answers.map(({ body }) => JSON.parse(body) as unknown)).toMatchObject([
+      { user_id: alice.userId },
+      { user_id: alice.userId },
+    ])
   })
 
   test('a length and chunks at once, two lengths, a line that is no header: 400, and the connection ends', async () => {
-    for (const headers of ['Content-Length: 2\r\nTransfer-Encoding: chunked', 'Content-Length: 2\r\nContent-Length: 3', 'no header', 'Content-Length: -1', 'Content-Length : 2']) {
-      const answers = await say(`POST /_matrix/client/v3/login HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n{}${whoami(alice)}`, 3)
-      expect(answers.map(({ status }) => status), headers).toEqual([400])
+    for (const headers of [
+      'Content-Length: 2\r\nTransfer-Encoding: chunked',
+      'Content-Length: 2\r\nContent-Length: 3',
+      'no header',
+      'Content-Length: -1',
+      'Content-Length : 2',
+    ]) {
+      const answers = await say(
+        `POST /_matrix/client/v3/login HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n{}${whoami(alice)}`,
+        3,
+      )
+      expect(
+        answers.map(({ status }) => status),
+        headers,
+      ).toEqual([400])
     }
   })
 })
@@ -148,12 +224,16 @@ describe('connections', () => {
   test('requests in one packet are answered in their order, each to its own user', async () => {
     const users = Array.from({ length: 40 }, (_, i) => (i % 3 === 0 ? alice : bob))
     const answers = await say(users.map((user) => whoami(user)).join(''), users.length)
-    expect(answers.map(({ body }) => (JSON.parse(body) as { user_id: string }).user_id)).toEqual(users.map(({ userId }) => userId))
+    expect(answers.map(({ body }) => (JSON.parse(body) as { user_id: string }).user_id)).toEqual(
+      users.map(({ userId }) => userId),
+    )
   })
 
   test('a slow request before a quick one on the same connection keeps its place', async () => {
     const { next_batch: since } = await alice.sync()
-    const poll = head('GET', `/_matrix/client/v3/sync?timeout=1000&since=${encodeURIComponent(since)}`, { Authorization: `Bearer ${alice.token}` })
+    const poll = head('GET', `/_matrix/client/v3/sync?timeout=1000&since=${encodeURIComponent(since)}`, {
+      Authorization: `Bearer ${alice.token}`,
+    })
     const [slow, quick] = await say(poll + whoami(bob), 2)
     expect(slow?.body).toContain('next_batch')
     expect(JSON.parse(quick?.body ?? '')).toMatchObject({ user_id: bob.userId })
@@ -161,7 +241,9 @@ describe('connections', () => {
 
   test('a client that hangs up in a long poll harms nobody', async () => {
     const { next_batch: since } = await alice.sync()
-    const poll = head('GET', `/_matrix/client/v3/sync?timeout=30000&since=${encodeURIComponent(since)}`, { Authorization: `Bearer ${alice.token}` })
+    const poll = head('GET', `/_matrix/client/v3/sync?timeout=30000&since=${encodeURIComponent(since)}`, {
+      Authorization: `Bearer ${alice.token}`,
+    })
     for (let i = 0; i < 50; i++) {
       const socket = open()
       socket.write(poll, () => setTimeout(() => socket.destroy(), 50))
@@ -185,7 +267,9 @@ describe('connections', () => {
   }, 20_000)
 
   test.concurrent('headers of a megabyte are refused', async () => {
-    const [answer] = await say(`GET /_matrix/client/versions HTTP/1.1\r\nHost: localhost\r\nX-Large: ${'x'.repeat(1_000_000)}\r\n\r\n`)
+    const [answer] = await say(
+      `GET /_matrix/client/versions HTTP/1.1\r\nHost: localhost\r\nX-Large: ${'x'.repeat(1_000_000)}\r\n\r\n`,
+    )
     expect(answer).toMatchObject({ status: 431 })
   })
 })

@@ -9,10 +9,26 @@ import { findMembership } from '../../src/store/memberships.ts'
 import { findRoomById } from '../../src/store/rooms.ts'
 import { isTombstoned } from '../../src/store/tombstones.ts'
 import { subjectHash } from '../../src/privacy/erasure/certificate.ts'
+import { searchPerson } from '../../src/privacy/verify/search-tables.ts'
+import { engines } from '../support/store.ts'
 import { ErasureWorld } from '../support/erasure-world.ts'
 import { testKey } from '../support/engine.ts'
 
-const canaries = ['name', 'message', 'edit', 'topic', 'old-name', 'room', 'file', 'alt', 'profile', 'device', 'data', 'filter', 'unseen']
+const canaries = [
+  'name',
+  'message',
+  'edit',
+  'topic',
+  'old-name',
+  'room',
+  'file',
+  'alt',
+  'profile',
+  'device',
+  'data',
+  'filter',
+  'unseen',
+]
 
 async function leftOf(world: ErasureWorld): Promise<string[]> {
   const bytes = await world.bytes()
@@ -26,18 +42,38 @@ async function live(world: ErasureWorld) {
   await world.join(room, alice, { displayname: 'CANARY-name', avatar_url: 'mxc://a.test/avatar' })
   await world.join(room, bob)
   const message = await world.say(room, alice, 'CANARY-message')
-  const edit = await world.say(room, alice, 'CANARY-edit', { 'm.relates_to': { rel_type: 'm.replace', event_id: message } })
+  const edit = await world.say(room, alice, 'CANARY-edit', {
+    'm.relates_to': { rel_type: 'm.replace', event_id: message },
+  })
   const others = await world.say(room, bob, 'what bob said')
   const own = await world.room(alice)
-  const topic = await world.send(own, { type: 'm.room.topic', stateKey: '', content: { topic: 'CANARY-topic' }, sender: alice })
-  const old = await world.send(own, { type: 'm.room.name', stateKey: '', content: { name: 'CANARY-old-name' }, sender: alice })
+  const topic = await world.send(own, {
+    type: 'm.room.topic',
+    stateKey: '',
+    content: { topic: 'CANARY-topic' },
+    sender: alice,
+  })
+  const old = await world.send(own, {
+    type: 'm.room.name',
+    stateKey: '',
+    content: { name: 'CANARY-old-name' },
+    sender: alice,
+  })
   await world.send(own, { type: 'm.room.name', stateKey: '', content: { name: 'CANARY-room' }, sender: alice })
   const mediaId = await world.upload(alice, 'CANARY-file')
-  await world.send(room, { type: 'm.room.message', content: { msgtype: 'm.image', body: 'CANARY-alt', url: `mxc://a.test/${mediaId}` }, sender: alice })
+  await world.send(room, {
+    type: 'm.room.message',
+    content: { msgtype: 'm.image', body: 'CANARY-alt', url: `mxc://a.test/${mediaId}` },
+    sender: alice,
+  })
   const nid = await world.nidOf(alice)
   await world.sql(`insert into profiles (user_nid, field, value) values (${nid}, 'displayname', '"CANARY-profile"')`)
-  await world.sql(`insert into devices (user_nid, device_id, display_name, created_ts) values (${nid}, 'CANARYDEV', 'CANARY-device', 1)`)
-  await world.sql(`insert into account_data (user_nid, room_nid, type, content, writer, pos) values (${nid}, 0, 'x', '"CANARY-data"', 1, 1)`)
+  await world.sql(
+    `insert into devices (user_nid, device_id, display_name, created_ts) values (${nid}, 'CANARYDEV', 'CANARY-device', 1)`,
+  )
+  await world.sql(
+    `insert into account_data (user_nid, room_nid, type, content, writer, pos) values (${nid}, 0, 'x', '"CANARY-data"', 1, 1)`,
+  )
   await world.sql(`insert into filters (user_nid, filter) values (${nid}, '"CANARY-filter"')`)
   await world.host(room, 'b.test')
   await world.host(own, 'c.test')
@@ -66,8 +102,14 @@ test('P1: in redact mode nothing of the person is left on disk but what is liste
   const view = await showErasure(world.deps, await getErasure(world.deps, alice))
   expect(view.counts.kept).toContainEqual(expect.objectContaining({ what: 'm.room.topic', count: 1 }))
   expect(view.counts.kept).toContainEqual(expect.objectContaining({ what: 'm.room.name', count: 1 }))
-  expect(view.counts).toMatchObject({ redacted: 3, deleted: { devices: 1, profiles: 1, account_data: 1, filters: 1, media: 1 } })
-  expect(view.peers.map(({ host, state }) => `${host} ${state}`)).toEqual(['b.test acknowledged', 'c.test acknowledged'])
+  expect(view.counts).toMatchObject({
+    redacted: 3,
+    deleted: { devices: 1, profiles: 1, account_data: 1, filters: 1, media: 1 },
+  })
+  expect(view.peers.map(({ host, state }) => `${host} ${state}`)).toEqual([
+    'b.test acknowledged',
+    'c.test acknowledged',
+  ])
   expect(world.told).toHaveLength(2)
   // she has left, and forgotten the room
   const roomRow = await world.deps.database.read((conn) => findRoomById(conn, room))
@@ -116,16 +158,48 @@ test('two requests at once make one job, and a request after a deactivation is p
   ])
   expect(new Set(answers.map(({ id }) => id)).size).toBe(1)
   expect(answers.filter(({ receipt }) => receipt !== undefined)).toHaveLength(1)
-  await expect(requestErasure(world.deps, { userId: '@nobody:a.test', by: 'self' })).rejects.toMatchObject({ errcode: 'M_NOT_FOUND' })
-  await expect(requestErasure(world.deps, { userId: alice, by: 'self', mode: 'forget' })).rejects.toMatchObject({ errcode: 'M_INVALID_PARAM' })
+  await expect(requestErasure(world.deps, { userId: '@nobody:a.test', by: 'self' })).rejects.toMatchObject({
+    errcode: 'M_NOT_FOUND',
+  })
+  await expect(requestErasure(world.deps, { userId: alice, by: 'self', mode: 'forget' })).rejects.toMatchObject({
+    errcode: 'M_INVALID_PARAM',
+  })
 })
 
 test('a single erasure may be stricter than the notice, and later become so', async () => {
   await using world = await ErasureWorld.start({ mode: 'forget' })
   const { alice, message } = await live(world)
   await requestErasure(world.deps, { userId: alice, by: 'self' })
-  await world.work(1, ({ state }) => state === 'PART' || state === 'COLLECT' || state === 'SETTLED').catch(() => undefined)
-  const again = await requestErasure(world.deps, { userId: alice, by: 'operator', reason: 'wish', mode: 'redact' })
-  expect(['redact', 'forget']).toContain(again.mode)
-  expect(await world.json(message)).toBeDefined()
+  await world.work(1, ({ state }) => state === 'COLLECT' || state === 'SETTLED', 'COLLECT')
+  expect(await world.json(message)).toContain('CANARY')
+  const again = await requestErasure(world.deps, { userId: alice, by: 'operator', reason: 'her wish', mode: 'redact' })
+  expect(again).toMatchObject({ mode: 'redact', state: 'REDACT', receipt: undefined })
+  await world.work()
+  expect(await leftOf(world)).toEqual(['room', 'topic'])
 })
+
+test.runIf(engines.includes('postgres'))(
+  'on PostgreSQL: the whole life of an erasure, in both modes, and the shared journal',
+  async () => {
+    for (const mode of ['redact', 'forget'] as const) {
+      await using world = await ErasureWorld.start({ mode }, 'postgres')
+      const { alice, message, old } = await live(world)
+      await requestErasure(world.deps, { userId: alice, by: 'self' })
+      await world.work(1, ({ state }) => state === 'CLOSED')
+      const json = await world.json(message)
+      expect(json.includes('CANARY-message')).toBe(mode === 'forget')
+      expect(await world.json(old)).not.toContain('CANARY')
+      const view = await showErasure(world.deps, await getErasure(world.deps, alice))
+      expect(view.counts).toMatchObject({ redacted: mode === 'redact' ? 3 : 0, deleted: { devices: 1, profiles: 1 } })
+      const found = await searchPerson(world.deps, alice, ['CANARY-profile'])
+      expect(found.found.filter(({ may_be: may }) => !may)).toEqual([])
+      // a second process, with a file of its own, adopts the lines; a lost file comes back from the table
+      const { rmSync } = await import('node:fs')
+      await world.close()
+      const lines = world.deps.journal.file.lastSeq
+      rmSync(world.deps.journal.file.path)
+      await world.open()
+      expect(world.deps.journal.file.lastSeq).toBe(lines)
+    }
+  },
+)

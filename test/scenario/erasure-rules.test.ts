@@ -21,11 +21,15 @@ test('the ledger: what each answer means', () => {
   const refused = (status: number, retryAfterMs?: number) =>
     new FederationError('refused', server('b.test'), 'x', { status, errcode: undefined, body: undefined, retryAfterMs })
   const at = (error: unknown, attempts = 1, now = lockedTs) => judgeFailure(error, { now, attempts, lockedTs })
-  for (const status of [404, 405, 501]) expect(at(refused(status))).toMatchObject({ state: 'unsupported', nextTs: lockedTs + 30 * dayMs })
+  for (const status of [404, 405, 501])
+    expect(at(refused(status))).toMatchObject({ state: 'unsupported', nextTs: lockedTs + 30 * dayMs })
   expect(at(refused(403)).state).toBe('refused')
   expect(at(refused(429, 5_000))).toMatchObject({ state: 'pending', nextTs: lockedTs + 5_000 })
   expect(at(refused(500))).toMatchObject({ state: 'pending', nextTs: lockedTs + 600_000 })
-  expect(at(new FederationError('bad_answer', server('b.test'), 'HTML'), 2)).toMatchObject({ state: 'pending', nextTs: lockedTs + 1_200_000 })
+  expect(at(new FederationError('bad_answer', server('b.test'), 'HTML'), 2)).toMatchObject({
+    state: 'pending',
+    nextTs: lockedTs + 1_200_000,
+  })
   expect(at(new FederationError('unreachable', server('b.test'), 'away'), 30).nextTs).toBe(lockedTs + 7 * dayMs)
   expect(at(refused(404), 1, lockedTs + 170 * dayMs).nextTs).toBe(lockedTs + 180 * dayMs)
 })
@@ -38,13 +42,29 @@ test('P9: a peer that is away is told later, one that does not know the request 
   world.answers.set('away.test', 'unreachable').set('old.test', 404).set('no.test', 403)
   await requestErasure(world.deps, { userId: alice, by: 'self' })
   await world.work(1, ({ state }) => state === 'SETTLED')
-  const states = async () => Object.fromEntries((await showErasure(world.deps, await getErasure(world.deps, alice))).peers.map(({ host, state }) => [host, state]))
-  expect(await states()).toEqual({ 'away.test': 'pending', 'old.test': 'unsupported', 'no.test': 'refused', 'good.test': 'acknowledged' })
+  const states = async () =>
+    Object.fromEntries(
+      (await showErasure(world.deps, await getErasure(world.deps, alice))).peers.map(({ host, state }) => [
+        host,
+        state,
+      ]),
+    )
+  expect(await states()).toEqual({
+    'away.test': 'pending',
+    'old.test': 'unsupported',
+    'no.test': 'refused',
+    'good.test': 'acknowledged',
+  })
   expect(world.alarms.some((text) => text.includes('refuses'))).toBe(true)
   await world.work(1, ({ state }) => state === 'CLOSED').catch(() => undefined)
   world.clock.nowTs += 181 * dayMs
   await world.work(1, ({ state }) => state === 'CLOSED')
-  expect(await states()).toEqual({ 'away.test': 'expired', 'old.test': 'unsupported', 'no.test': 'refused', 'good.test': 'acknowledged' })
+  expect(await states()).toEqual({
+    'away.test': 'expired',
+    'old.test': 'unsupported',
+    'no.test': 'refused',
+    'good.test': 'acknowledged',
+  })
   expect(world.told.filter((line) => line.startsWith('good.test'))).toHaveLength(1)
   const closed = await world.deps.database.read((conn) => findErasure(conn, 1))
   expect(closed?.closed_ts).toBeGreaterThanOrEqual((closed?.locked_ts ?? 0) + 180 * dayMs)
@@ -69,7 +89,9 @@ test('erasure.delay holds back what cannot be taken back, and until then the era
   await world.restart()
   expect(world.deps.erased.of(nid)).toBeUndefined()
   expect((await getErasure(world.deps, id)).state).toBe('CANCELLED')
-  await expect(cancelErasure(world.deps, await getErasure(world.deps, id), { actor: 'operator', reason: 'x' })).rejects.toMatchObject({ errcode: 'M_BAD_STATE' })
+  await expect(
+    cancelErasure(world.deps, await getErasure(world.deps, id), { actor: 'operator', reason: 'x' }),
+  ).rejects.toMatchObject({ errcode: 'M_BAD_STATE' })
   // and it can be asked for again
   const second = await requestErasure(world.deps, { userId: alice, by: 'operator', reason: 'it was her after all' })
   expect(second.id).not.toBe(id)
@@ -102,31 +124,39 @@ test('events that cannot be redacted are pruned here and counted', async () => {
   const quiet = await world.room(bob)
   await world.join(quiet, alice)
   const muted = await world.say(quiet, alice, 'before she was muted')
-  await world.send(quiet, { type: 'm.room.power_levels', stateKey: '', content: { users: { [bob]: 100 }, events_default: 50 }, sender: bob })
+  await world.send(quiet, {
+    type: 'm.room.power_levels',
+    stateKey: '',
+    content: { users: { [bob]: 100 }, events_default: 50 },
+    sender: bob,
+  })
   await requestErasure(world.deps, { userId: alice, by: 'self' })
   await world.work()
-  for (const id of [gone, muted]) expect(await world.json(id)).not.toMatch(/she/)
+  for (const id of [gone, muted]) expect(await world.json(id)).not.toContain(' she ')
   const { counts } = await showErasure(world.deps, await getErasure(world.deps, alice))
   expect(counts).toMatchObject({ redacted: 0, not_redacted: { not_joined: 1, not_permitted: 1 } })
 })
 
-test.each(['1', '3', '6', '8', '10', '11', '12'])('room version %s: what others redacted stays redacted, and the room goes on', async (version) => {
-  await using world = await ErasureWorld.start()
-  const alice = await world.user('alice')
-  const bob = await world.user('bob')
-  const room = await world.room(alice, version)
-  await world.join(room, bob)
-  const rude = await world.say(room, bob, 'RUDE')
-  await world.send(room, { type: 'm.room.redaction', content: { reason: 'REASON' }, sender: alice, redacts: rude })
-  const message = await world.say(room, alice, 'CANARY')
-  await requestErasure(world.deps, { userId: alice, by: 'self' })
-  await world.work()
-  expect(await world.json(rude)).not.toContain('RUDE')
-  expect(await world.json(message)).not.toContain('CANARY')
-  await world.say(room, bob, 'still talking')
-})
+test.each(['1', '3', '6', '8', '10', '11', '12'])(
+  'room version %s: what others redacted stays redacted, and the room goes on',
+  async (version) => {
+    await using world = await ErasureWorld.start()
+    const alice = await world.user('alice')
+    const bob = await world.user('bob')
+    const room = await world.room(alice, version)
+    await world.join(room, bob)
+    const rude = await world.say(room, bob, 'RUDE')
+    await world.send(room, { type: 'm.room.redaction', content: { reason: 'REASON' }, sender: alice, redacts: rude })
+    const message = await world.say(room, alice, 'CANARY')
+    await requestErasure(world.deps, { userId: alice, by: 'self' })
+    await world.work()
+    expect(await world.json(rude)).not.toContain('RUDE')
+    expect(await world.json(message)).not.toContain('CANARY')
+    await world.say(room, bob, 'still talking')
+  },
+)
 
-test('P10: only the user\'s own server may ask, reads are pruned at once, content goes after the quarantine', async () => {
+test("P10: only the user's own server may ask, reads are pruned at once, content goes after the quarantine", async () => {
   await using world = await ErasureWorld.start({ inbound: { quarantine: '7d' } })
   const bob = await world.user('bob')
   const zoe: UserId = '@zoe:b.test'
@@ -171,8 +201,12 @@ test('verify finds what is left, in tables and in bytes, and is content after th
   const left = await look()
   expect(left.filter(({ may_be: may }) => !may)).toEqual([])
   expect(left.some(({ what }) => what === 'also:2')).toBe(false)
-  expect(left).toContainEqual(expect.objectContaining({ where: 'events.json', what: 'also:1', why: 'written by somebody else' }))
-  await world.sql(`insert into profiles (user_nid, field, value) values (${await world.nidOf(alice)}, 'displayname', '"Alice Liddell"')`)
+  expect(left).toContainEqual(
+    expect.objectContaining({ where: 'events.json', what: 'also:1', why: 'written by somebody else' }),
+  )
+  await world.sql(
+    `insert into profiles (user_nid, field, value) values (${await world.nidOf(alice)}, 'displayname', '"Alice Liddell"')`,
+  )
   expect((await look()).some(({ where, may_be: may }) => where.startsWith('profiles') && !may)).toBe(true)
 })
 
@@ -181,11 +215,12 @@ test('a deadline that is missed is an alarm, never silence', async () => {
   const alice = await world.user('alice')
   await requestErasure(world.deps, { userId: alice, by: 'self' })
   await world.work(1, ({ scrubbed_ts: ts }) => ts !== null)
+  world.worksByItself = true
+  await world.restart()
   world.clock.nowTs += 3 * dayMs
   world.deps.eraser.start(world.deps)
   await world.deps.eraser.settled()
   expect(world.alarms.some((text) => text.includes('missed its deadline'))).toBe(true)
-  await world.work(1)
   expect((await world.deps.database.read((conn) => findErasure(conn, 1)))?.state).toMatch(/SETTLED|CLOSED/)
 })
 

@@ -39,35 +39,51 @@ const reads: [string, (w: World, roomId: string, eventId: string) => readonly ['
   ['backfill', (_w, roomId, eventId) => ['GET', `${v1}/backfill/${part(roomId)}?v=${part(eventId)}&limit=10`]],
   [
     'get_missing_events',
-    (_w, roomId, eventId) => ['POST', `${v1}/get_missing_events/${part(roomId)}`, { earliest_events: [], latest_events: [eventId], limit: 10 }],
+    (_w, roomId, eventId) => [
+      'POST',
+      `${v1}/get_missing_events/${part(roomId)}`,
+      { earliest_events: [], latest_events: [eventId], limit: 10 },
+    ],
   ],
 ]
 
-test.each(reads)('%s: a server in the room gets it; one that never was, has left, or is denied gets 403, as for an unknown room', async (_name, make) => {
-  await using w = await world()
-  const asked = make(w, w.room.id, w.last.eventId)
-  expect((await w.fed.ask('in.test', ...asked)).status).toBe(200)
-  const never = await w.fed.ask('out.test', ...asked)
-  expect(never).toMatchObject({ status: 403, json: { errcode: 'M_FORBIDDEN' } })
-  const unknown = await w.fed.ask('out.test', ...make(w, '!nowhere:us.test', w.last.eventId))
-  expect(unknown).toEqual(never)
-  await w.fed.sendRemote(w.room, bob, 'm.room.member', { membership: 'leave' }, bob)
-  expect(await w.fed.ask('in.test', ...asked)).toEqual(never)
-  await w.fed.join(w.room, bob)
-  expect((await w.fed.ask('in.test', ...asked)).status).toBe(200)
-  await w.fed.setState(w.room.id, w.alice, 'm.room.server_acl', { allow: ['*'], deny: ['*.test'], allow_ip_literals: true })
-  expect(await w.fed.ask('in.test', ...asked)).toEqual(never)
-})
+test.each(reads)(
+  '%s: a server in the room gets it; one that never was, has left, or is denied gets 403, as for an unknown room',
+  async (_name, make) => {
+    await using w = await world()
+    const asked = make(w, w.room.id, w.last.eventId)
+    expect((await w.fed.ask('in.test', ...asked)).status).toBe(200)
+    const never = await w.fed.ask('out.test', ...asked)
+    expect(never).toMatchObject({ status: 403, json: { errcode: 'M_FORBIDDEN' } })
+    const unknown = await w.fed.ask('out.test', ...make(w, '!nowhere:us.test', w.last.eventId))
+    expect(unknown).toEqual(never)
+    await w.fed.sendRemote(w.room, bob, 'm.room.member', { membership: 'leave' }, bob)
+    expect(await w.fed.ask('in.test', ...asked)).toEqual(never)
+    await w.fed.join(w.room, bob)
+    expect((await w.fed.ask('in.test', ...asked)).status).toBe(200)
+    await w.fed.setState(w.room.id, w.alice, 'm.room.server_acl', {
+      allow: ['*'],
+      deny: ['*.test'],
+      allow_ip_literals: true,
+    })
+    expect(await w.fed.ask('in.test', ...asked)).toEqual(never)
+  },
+)
 
-test.each(reads)('%s: an event of another room under this room’s path is as unknown as one that does not exist', async (_name, make) => {
-  await using w = await world()
-  const cross = await w.fed.ask('in.test', ...make(w, w.room.id, w.hidden.eventId))
-  const unknown = await w.fed.ask('in.test', ...make(w, w.room.id, `$${'x'.repeat(43)}`))
-  const plain = (answer: Answer) => ({ ...answer, json: { ...answer.json, origin_server_ts: 0 } })
-  expect(plain(cross)).toEqual(plain(unknown))
-  expect(JSON.stringify(cross)).not.toContain('secret')
-  expect(cross.json.errcode ?? cross.json.pdus ?? cross.json.events).toEqual(cross.status === 404 ? 'M_NOT_FOUND' : [])
-})
+test.each(reads)(
+  '%s: an event of another room under this room’s path is as unknown as one that does not exist',
+  async (_name, make) => {
+    await using w = await world()
+    const cross = await w.fed.ask('in.test', ...make(w, w.room.id, w.hidden.eventId))
+    const unknown = await w.fed.ask('in.test', ...make(w, w.room.id, `$${'x'.repeat(43)}`))
+    const plain = (answer: Answer) => ({ ...answer, json: { ...answer.json, origin_server_ts: 0 } })
+    expect(plain(cross)).toEqual(plain(unknown))
+    expect(JSON.stringify(cross)).not.toContain('secret')
+    expect(cross.json.errcode ?? cross.json.pdus ?? cross.json.events).toEqual(
+      cross.status === 404 ? 'M_NOT_FOUND' : [],
+    )
+  },
+)
 
 test('event: 404 for an event of a room in which the server is not, and for an unknown one alike', async () => {
   await using w = await world()
@@ -79,27 +95,44 @@ test('event: 404 for an event of a room in which the server is not, and for an u
   expect(await w.fed.ask('in.test', 'GET', of(`$${'x'.repeat(43)}`))).toEqual(hidden)
 })
 
-test.each(['6', '10', '11', '12'])('room version %s: state, state_ids and event_auth agree, and every event is whole and signed', async (version) => {
-  await using w = await world(version)
-  const { fed, room, last } = w
-  const full = await fed.ask('in.test', 'GET', `${v1}/state/${part(room.id)}?event_id=${part(last.eventId)}`)
-  const ids = await fed.ask('in.test', 'GET', `${v1}/state_ids/${part(room.id)}?event_id=${part(last.eventId)}`)
-  const parsed = (list: readonly JsonObject[]) => list.map((pdu) => parseEvent(room.version, pdu)).map((made) => ('eventId' in made ? made : undefined))
-  const pdus = parsed(pduList(full))
-  expect(pdus.map((each) => each?.eventId).toSorted()).toEqual((ids.json.pdu_ids as string[]).toSorted())
-  expect(parsed(pduList(full, 'auth_chain')).map((each) => each?.eventId).toSorted()).toEqual((ids.json.auth_chain_ids as string[]).toSorted())
-  expect(pdus.map((each) => each?.type).toSorted()).toEqual(['m.room.create', 'm.room.join_rules', 'm.room.member', 'm.room.member', 'm.room.power_levels'])
-  const chain = parsed(pduList(await fed.ask('in.test', 'GET', `${v1}/event_auth/${part(room.id)}/${part(last.eventId)}`), 'auth_chain'))
-  const known = new Set(chain.map((each) => each?.eventId))
-  for (const id of last.authEventIds) expect(known).toContain(id)
-  for (const each of chain) for (const id of each?.authEventIds ?? []) expect(known).toContain(id)
-  expect(chain.some((each) => each?.type === 'm.room.create')).toBe(true)
-})
+test.each(['6', '10', '11', '12'])(
+  'room version %s: state, state_ids and event_auth agree, and every event is whole and signed',
+  async (version) => {
+    await using w = await world(version)
+    const { fed, room, last } = w
+    const full = await fed.ask('in.test', 'GET', `${v1}/state/${part(room.id)}?event_id=${part(last.eventId)}`)
+    const ids = await fed.ask('in.test', 'GET', `${v1}/state_ids/${part(room.id)}?event_id=${part(last.eventId)}`)
+    const parsed = (list: readonly JsonObject[]) =>
+      list.map((pdu) => parseEvent(room.version, pdu)).flatMap((made) => ('eventId' in made ? [made] : []))
+    const sorted = (list: readonly string[]) => list.toSorted((a, b) => (a < b ? -1 : 1))
+    const pdus = parsed(pduList(full))
+    expect(sorted(pdus.map(({ eventId }) => eventId))).toEqual(sorted(ids.json.pdu_ids as string[]))
+    expect(sorted(parsed(pduList(full, 'auth_chain')).map(({ eventId }) => eventId))).toEqual(
+      sorted(ids.json.auth_chain_ids as string[]),
+    )
+    expect(sorted(pdus.map(({ type }) => type))).toEqual([
+      'm.room.create',
+      'm.room.join_rules',
+      'm.room.member',
+      'm.room.member',
+      'm.room.power_levels',
+    ])
+    const chain = parsed(
+      pduList(await fed.ask('in.test', 'GET', `${v1}/event_auth/${part(room.id)}/${part(last.eventId)}`), 'auth_chain'),
+    )
+    const known = new Set(chain.map(({ eventId }) => eventId))
+    for (const id of last.authEventIds) expect(known).toContain(id)
+    for (const each of chain) for (const id of each.authEventIds) expect(known).toContain(id)
+    expect(chain.some((each) => each.type === 'm.room.create')).toBe(true)
+  },
+)
 
 test('backfill: the events named and those before them, newest first, at most as many as asked for', async () => {
   await using w = await world()
   const page = async (limit: number) =>
-    pduList(await w.fed.ask('in.test', 'GET', `${v1}/backfill/${part(w.room.id)}?v=${part(w.last.eventId)}&limit=${limit}`)).map((pdu) => {
+    pduList(
+      await w.fed.ask('in.test', 'GET', `${v1}/backfill/${part(w.room.id)}?v=${part(w.last.eventId)}&limit=${limit}`),
+    ).map((pdu) => {
       const made = parseEvent(w.room.version, pdu)
       return 'eventId' in made ? made.eventId : undefined
     })
@@ -113,7 +146,12 @@ test('get_missing_events: between the ends, oldest first, without them', async (
   for (let i = 0; i < 30; i++) more.push(await w.fed.say(w.room.id, w.alice, `${i}`))
   const ask = async (body: JsonObject) => {
     const answer = await w.fed.ask('in.test', 'POST', `${v1}/get_missing_events/${part(w.room.id)}`, body)
-    return { status: answer.status, ids: (answer.json.events as JsonObject[] | undefined)?.map((pdu) => (parseEvent(w.room.version, pdu) as { eventId: string }).eventId) }
+    return {
+      status: answer.status,
+      ids: (answer.json.events as JsonObject[] | undefined)?.map(
+        (pdu) => (parseEvent(w.room.version, pdu) as { eventId: string }).eventId,
+      ),
+    }
   }
   const latest = [more[29]?.eventId as string]
   const found = await ask({ earliest_events: [more[24]?.eventId as string], latest_events: latest })
@@ -157,7 +195,11 @@ test('keys: ours, signed by us; and as a notary those of another', async () => {
   expect(ours.json).toMatchObject({ server_name: 'us.test', signatures: { 'us.test': {} } })
   expect(ours.json.valid_until_ts).toBeGreaterThan(Date.now() + 3_600_000)
   const one = await w.fed.ask('in.test', 'GET', '/_matrix/key/v2/query/in.test?minimum_valid_until_ts=1')
-  const many = await w.fed.ask('in.test', 'POST', '/_matrix/key/v2/query', { server_keys: { 'in.test': {}, 'us.test': {}, 'not a name!': {} } })
-  expect((one.json.server_keys as JsonObject[]).map((document) => Object.keys(document.signatures as object))).toEqual([['in.test', 'us.test']])
+  const many = await w.fed.ask('in.test', 'POST', '/_matrix/key/v2/query', {
+    server_keys: { 'in.test': {}, 'us.test': {}, 'not a name!': {} },
+  })
+  expect((one.json.server_keys as JsonObject[]).map((document) => Object.keys(document.signatures as object))).toEqual([
+    ['in.test', 'us.test'],
+  ])
   expect((many.json.server_keys as JsonObject[]).map(({ server_name: name }) => name)).toEqual(['in.test', 'us.test'])
 })

@@ -41,18 +41,28 @@ async function messages({ fed, room }: World, count: number): Promise<RoomEvent[
     { type: 'm.room.power_levels', stateKey: '' },
     { type: 'm.room.member', stateKey: bob },
   ]
-  const auth = (await fed.engine.database.read((conn) => fed.engine.deps.roomCache.stateEvents(conn, current, keys))).filter((each) => each !== undefined)
+  const auth = (
+    await fed.engine.database.read((conn) => fed.engine.deps.roomCache.stateEvents(conn, current, keys))
+  ).filter((each) => each !== undefined)
   const made: RoomEvent[] = []
   let prev = await fed.newest(room)
   for (let i = 0; i < count; i++) {
     const content = { msgtype: 'm.text', body: `message ${i}` }
-    prev = remoteEvent(room.version, { roomId: room.id, sender: bob, type: 'm.room.message', content, prev: [prev], auth })
+    prev = remoteEvent(room.version, {
+      roomId: room.id,
+      sender: bob,
+      type: 'm.room.message',
+      content,
+      prev: [prev],
+      auth,
+    })
     made.push(prev)
   }
   return made
 }
 
-const isStored = async (fed: Federated, room: Room, event: RoomEvent) => (await fed.load(room, event.eventId)) !== undefined
+const isStored = async (fed: Federated, room: Room, event: RoomEvent) =>
+  (await fed.load(room, event.eventId)) !== undefined
 
 test('PDUs are stored and answered by their ids', async () => {
   await using w = await world()
@@ -108,14 +118,23 @@ test('what is refused is told under the id by which its sender knows it', async 
   const large = { ...event.pdu, content: { body: 'x'.repeat(70_000) } }
   // the id covers the content hash, not the content
   expect((await w.send([large])).json.pdus).toEqual({ [event.eventId]: { error: expect.stringContaining('65536') } })
-  expect((await w.send([{ ...event.pdu, signatures: {} }])).json.pdus).toEqual({ [event.eventId]: { error: expect.any(String) } })
+  expect((await w.send([{ ...event.pdu, signatures: {} }])).json.pdus).toEqual({
+    [event.eventId]: { error: expect.any(String) },
+  })
 })
 
 test('too many PDUs or EDUs, and bodies that are no transaction: refused as a whole', async () => {
   await using w = await world()
   expect((await w.send(Array.from({ length: 51 }, () => ({})))).status).toBe(400)
   expect((await w.send(Array.from({ length: 50 }, () => ({})))).status).toBe(200)
-  expect((await w.send([], Array.from({ length: 101 }, () => ({})))).status).toBe(400)
+  expect(
+    (
+      await w.send(
+        [],
+        Array.from({ length: 101 }, () => ({})),
+      )
+    ).status,
+  ).toBe(400)
   const put = (body: Json) => w.fed.ask('in.test', 'PUT', '/_matrix/federation/v1/send/x', body)
   expect((await put({})).status).toBe(400)
   expect((await put({ pdus: {} })).status).toBe(400)
@@ -126,16 +145,25 @@ test('a transaction that was signed otherwise than it is: 401, and nothing is st
   await using w = await world()
   const [event] = (await messages(w, 1)) as [RoomEvent]
   const body = { origin: 'in.test', origin_server_ts: 1, pdus: [event.pdu] }
-  const answer = await w.fed.ask('in.test', 'PUT', '/_matrix/federation/v1/send/t', body, { signedBody: { ...body, pdus: [] } })
+  const answer = await w.fed.ask('in.test', 'PUT', '/_matrix/federation/v1/send/t', body, {
+    signedBody: { ...body, pdus: [] },
+  })
   expect(answer).toMatchObject({ status: 401, json: { errcode: 'M_UNAUTHORIZED' } })
   expect(await isStored(w.fed, w.room, event)).toBe(false)
 })
 
 test('a server that the room’s ACL denies sends nothing into it', async () => {
   await using w = await world()
-  await w.fed.setState(w.room.id, w.alice, 'm.room.server_acl', { allow: ['*'], deny: ['IN.test'], allow_ip_literals: true })
+  await w.fed.setState(w.room.id, w.alice, 'm.room.server_acl', {
+    allow: ['*'],
+    deny: ['IN.test'],
+    allow_ip_literals: true,
+  })
   const [event] = (await messages(w, 1)) as [RoomEvent]
-  const answer = await w.send([event.pdu], [{ edu_type: 'm.typing', content: { room_id: w.room.id, user_id: bob, typing: true } }])
+  const answer = await w.send(
+    [event.pdu],
+    [{ edu_type: 'm.typing', content: { room_id: w.room.id, user_id: bob, typing: true } }],
+  )
   expect((answer.json.pdus as JsonObject)[event.eventId]).toMatchObject({ error: expect.stringContaining('ACL') })
   expect(await isStored(w.fed, w.room, event)).toBe(false)
   expect(w.typing.list(w.room.nid)).toEqual([])
@@ -144,8 +172,22 @@ test('a server that the room’s ACL denies sends nothing into it', async () => 
 test('typing: of the origin’s own users who are in the room, and of nobody else', async () => {
   await using w = await world()
   await w.fed.join(w.room, carol)
-  const typing = (user_id: string, room_id: string = w.room.id): JsonObject => ({ edu_type: 'm.typing', content: { room_id, user_id, typing: true } })
-  const answer = await w.send([], [typing(carol), typing(w.alice), typing('@stranger:in.test'), typing(bob, '!nowhere:x.test'), { edu_type: 'org.unknown', content: {} }, typing(bob), 7])
+  const typing = (user_id: string, room_id: string = w.room.id): JsonObject => ({
+    edu_type: 'm.typing',
+    content: { room_id, user_id, typing: true },
+  })
+  const answer = await w.send(
+    [],
+    [
+      typing(carol),
+      typing(w.alice),
+      typing('@stranger:in.test'),
+      typing(bob, '!nowhere:x.test'),
+      { edu_type: 'org.unknown', content: {} },
+      typing(bob),
+      7,
+    ],
+  )
   expect(answer).toEqual({ status: 200, json: { pdus: {} } })
   expect(w.typing.list(w.room.nid)).toEqual([bob])
   await w.send([], [{ edu_type: 'm.typing', content: { room_id: w.room.id, user_id: bob, typing: false } }])
@@ -158,12 +200,16 @@ test('receipts: of the origin’s own users who are in the room, and of nobody e
   await w.fed.join(w.room, carol)
   const said = await w.fed.say(w.room.id, w.alice, 'read me')
   const receipt = { event_ids: [said.eventId], data: { ts: 5 } }
-  const content = { [w.room.id]: { 'm.read': { [carol]: receipt, [w.alice]: receipt, '@stranger:in.test': receipt, [bob]: receipt } } }
+  const content = {
+    [w.room.id]: { 'm.read': { [carol]: receipt, [w.alice]: receipt, '@stranger:in.test': receipt, [bob]: receipt } },
+  }
   await w.send([], [{ edu_type: 'm.receipt', content }])
   const read = (userId: UserId) =>
     w.fed.engine.database.read(async (conn) => {
       const userNid = await findUserNid(conn, userId)
-      return userNid === undefined ? undefined : findReceipt(conn, { roomNid: w.room.nid, userNid, type: 'm.read', threadId: '' })
+      return userNid === undefined
+        ? undefined
+        : findReceipt(conn, { roomNid: w.room.nid, userNid, type: 'm.read', threadId: '' })
     })
   expect(await read(bob)).toBeDefined()
   for (const user of [carol, w.alice, '@stranger:in.test' as UserId]) expect(await read(user)).toBeUndefined()

@@ -51,8 +51,9 @@ export class Canaries {
     this.#fates.set(name, fate)
   }
 
+  /** The names of all, or of those with one of these fates. */
   names(...fates: Fate[]): string[] {
-    return [...this.#fates].filter(([, fate]) => fates.includes(fate)).map(([name]) => name)
+    return [...this.#fates].filter(([, fate]) => fates.length === 0 || fates.includes(fate)).map(([name]) => name)
   }
 
   fate(name: string): Fate | undefined {

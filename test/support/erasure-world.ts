@@ -35,7 +35,8 @@ import { silentLog } from '../../src/util/log.ts'
 import type { Clock } from '../../src/util/ports.ts'
 import { systemClock, systemRandom } from '../../src/util/system-ports.ts'
 import { testKey } from './engine.ts'
-import { testMigrations } from './store.ts'
+import { makePlace, testMigrations } from './store.ts'
+import type { Place } from './store.ts'
 
 /** A clock that moves on by itself where somebody sleeps, and otherwise when it is told. */
 export class LeapClock implements Clock {
@@ -51,6 +52,12 @@ export class LeapClock implements Clock {
 }
 
 let statements = 0
+
+/** Waits to be told: the tests work step by step. */
+class QuietEraser extends Eraser {
+  override wake(): void {}
+  override holdersChanged(): void {}
+}
 
 /** What a peer answers to an erasure. */
 export type PeerAnswer = 'ok' | number | 'unreachable'
@@ -68,13 +75,24 @@ export class ErasureWorld {
   /** throws where it says so */
   failAt: string | undefined
   readonly passed: string[] = []
+  worksByItself = false
+  /** of PostgreSQL */
+  place: Place | undefined
 
   private constructor(settings: Record<string, unknown>) {
     this.settings = settings
   }
 
-  static async start(erasure: Record<string, unknown> = {}): Promise<ErasureWorld> {
-    const world = new ErasureWorld({ rewrite: { every: '0s' }, rates: { per_room: '1000/s', total: '1000/s' }, ...erasure })
+  static async start(
+    erasure: Record<string, unknown> = {},
+    engine: 'sqlite' | 'postgres' = 'sqlite',
+  ): Promise<ErasureWorld> {
+    const world = new ErasureWorld({
+      rewrite: { every: '0s' },
+      rates: { per_room: '1000/s', total: '1000/s' },
+      ...erasure,
+    })
+    if (engine === 'postgres') world.place = await makePlace('postgres')
     await world.open()
     return world
   }
@@ -88,13 +106,16 @@ export class ErasureWorld {
     const fail = (error: unknown) => {
       throw error
     }
-    const database = await openSqlite({ path: this.databasePath, clock: systemClock, onFatal: fail, onFault: fail, migrations: testMigrations('sqlite') })
+    const base = { clock: systemClock, onFatal: fail, onFault: fail, migrations: testMigrations('sqlite') }
+    const database = this.place ? await this.place.open() : await openSqlite({ path: this.databasePath, ...base })
     const { clock } = this
     const log = { ...silentLog, error: (message: string) => void this.alarms.push(message) }
-    const journal = await openErasureJournal({ database, clock, log, config, ...options }).catch(async (error: unknown) => {
-      await database.close()
-      throw error
-    })
+    const journal = await openErasureJournal({ database, clock, log, config, ...options }).catch(
+      async (error: unknown) => {
+        await database.close()
+        throw error
+      },
+    )
     this.deps = {
       database,
       clock,
@@ -113,7 +134,7 @@ export class ErasureWorld {
       blobFiles: new BlobFiles(join(this.folder, 'media')),
       destinations: { onContact: () => () => {} },
       journal,
-      eraser: new Eraser(),
+      eraser: this.worksByItself ? new Eraser() : new QuietEraser(),
       failpoint: (name: string) => {
         this.passed.push(name)
         if (name === this.failAt) throw new Error(`killed at ${name}`)
@@ -137,6 +158,7 @@ export class ErasureWorld {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close().catch(() => undefined)
+    await this.place?.[Symbol.asyncDispose]()
     rmSync(this.folder, { recursive: true, force: true })
   }
 
@@ -145,7 +167,12 @@ export class ErasureWorld {
     this.told.push(`${host} ${userId}`)
     if (answer === 'ok') return
     if (answer === 'unreachable') throw new FederationError('unreachable', host, 'is away')
-    throw new FederationError('refused', host, 'refused', { status: answer, errcode: undefined, body: undefined, retryAfterMs: answer === 429 ? 1234 : undefined })
+    throw new FederationError('refused', host, 'refused', {
+      status: answer,
+      errcode: undefined,
+      body: undefined,
+      retryAfterMs: answer === 429 ? 1234 : undefined,
+    })
   }
 
   async user(localpart: string): Promise<UserId> {
@@ -164,13 +191,24 @@ export class ErasureWorld {
   async room(creator: UserId, id = '11', levels?: JsonObject): Promise<RoomId> {
     const version = findRoomVersion(id)
     if (version === undefined) throw new Error(`no room version ${id}`)
-    const roomId: RoomId | undefined = version.roomIdIsCreateHash ? undefined : `!${systemRandom.token(6)}:${this.serverName}`
+    const roomId: RoomId | undefined = version.roomIdIsCreateHash
+      ? undefined
+      : `!${systemRandom.token(6)}:${this.serverName}`
     return this.deps.database.write(async (tx) => {
       const content: JsonObject = version.creatorIsSender ? { room_version: id } : { room_version: id, creator }
-      let { room } = await startRoom(tx, this.deps, { version, roomId, draft: { type: 'm.room.create', stateKey: '', content, sender: creator } })
+      let { room } = await startRoom(tx, this.deps, {
+        version,
+        roomId,
+        draft: { type: 'm.room.create', stateKey: '', content, sender: creator },
+      })
       const drafts: Draft[] = [
         { type: 'm.room.member', stateKey: creator, content: { membership: 'join' }, sender: creator },
-        { type: 'm.room.power_levels', stateKey: '', content: levels ?? (version.privilegedCreators ? { users: {} } : { users: { [creator]: 100 } }), sender: creator },
+        {
+          type: 'm.room.power_levels',
+          stateKey: '',
+          content: levels ?? (version.privilegedCreators ? { users: {} } : { users: { [creator]: 100 } }),
+          sender: creator,
+        },
         { type: 'm.room.join_rules', stateKey: '', content: { join_rule: 'public' }, sender: creator },
       ]
       for (const draft of drafts) ({ room } = await appendLocal(tx, this.deps, room, draft))
@@ -186,7 +224,12 @@ export class ErasureWorld {
   }
 
   join(roomId: RoomId, userId: UserId, content: JsonObject = {}): Promise<EventId> {
-    return this.send(roomId, { type: 'm.room.member', stateKey: userId, content: { membership: 'join', ...content }, sender: userId })
+    return this.send(roomId, {
+      type: 'm.room.member',
+      stateKey: userId,
+      content: { membership: 'join', ...content },
+      sender: userId,
+    })
   }
 
   say(roomId: RoomId, sender: UserId, body: string, more: JsonObject = {}): Promise<EventId> {
@@ -203,13 +246,24 @@ export class ErasureWorld {
   }
 
   async upload(userId: UserId, text: string): Promise<string> {
-    const stored = await this.deps.blobFiles.write((async function* () {
-      yield Buffer.from(text)
-    })())
+    const stored = await this.deps.blobFiles.write(
+      (async function* () {
+        yield Buffer.from(text)
+      })(),
+    )
     const mediaId = systemRandom.token(12)
     const uploaderNid = await this.nidOf(userId)
     await this.deps.database.write((tx) =>
-      insertMedia(tx, { origin: serverNameOf(userId), mediaId, uploaderNid, sha256: stored.sha256, size: stored.size, contentType: 'text/plain', fileName: 'name.txt', ts: this.clock.now() }),
+      insertMedia(tx, {
+        origin: serverNameOf(userId),
+        mediaId,
+        uploaderNid,
+        sha256: stored.sha256,
+        size: stored.size,
+        contentType: 'text/plain',
+        fileName: 'name.txt',
+        ts: this.clock.now(),
+      }),
     )
     return mediaId
   }
@@ -226,11 +280,18 @@ export class ErasureWorld {
   }
 
   /** Works until the state is reached, moving the clock to whatever is waited for. */
-  async work(nid = 1, until: (row: ErasureRow) => boolean = ({ state }) => state === 'SETTLED' || state === 'CLOSED'): Promise<ErasureRow> {
+  async work(
+    nid = 1,
+    until: (row: ErasureRow) => boolean = ({ state }) => state === 'SETTLED' || state === 'CLOSED',
+    before?: 'COLLECT',
+  ): Promise<ErasureRow> {
     for (let i = 0; i < 200; i++) {
       const row = await this.deps.database.read((conn) => findErasure(conn, nid))
       if (row !== undefined && until(row)) return row
-      const waitUntilTs = await workOn(this.deps, nid, { signal: new AbortController().signal })
+      const waitUntilTs = await workOn(this.deps, nid, {
+        signal: new AbortController().signal,
+        ...(before === undefined ? {} : { before }),
+      })
       await forwardDue(this.deps)
       if (waitUntilTs !== undefined) this.clock.nowTs = Math.max(this.clock.nowTs, waitUntilTs)
     }
@@ -257,7 +318,8 @@ export class ErasureWorld {
     await this.open()
     return async () => {
       await this.close()
-      for (const suffix of ['-wal', '-shm']) if (existsSync(this.databasePath + suffix)) rmSync(this.databasePath + suffix)
+      for (const suffix of ['-wal', '-shm'])
+        if (existsSync(this.databasePath + suffix)) rmSync(this.databasePath + suffix)
       copyFileSync(`${this.folder}.backup`, this.databasePath)
       rmSync(`${this.folder}.backup`)
     }

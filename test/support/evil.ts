@@ -38,7 +38,12 @@ export class EvilServer {
   key: SigningKey
   readonly handlers: EvilHandler[] = []
   /** every request that reached it, with its body's text */
-  readonly received: { readonly method: string; readonly target: string; readonly authorization: string | null; readonly body: string }[] = []
+  readonly received: {
+    readonly method: string
+    readonly target: string
+    readonly authorization: string | null
+    readonly body: string
+  }[] = []
   validUntilTs: number
   #server: Server | undefined
 
@@ -119,7 +124,9 @@ export class EvilServer {
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const chunks: Buffer[] = []
     for await (const chunk of incoming) chunks.push(chunk as Buffer)
-    const headers = Object.entries(incoming.headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as [string, string]] : []))
+    const headers = Object.entries(incoming.headers).flatMap(([name, value]) =>
+      typeof value === 'string' ? [[name, value] as [string, string]] : [],
+    )
     const method = incoming.method ?? 'GET'
     const body = chunks.length === 0 ? null : Buffer.concat(chunks)
     const answer = await this.handle(new Request(`https://${this.name}${incoming.url}`, { method, headers, body }))

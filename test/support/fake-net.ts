@@ -78,7 +78,9 @@ export class FakeNetwork {
   async #exchange(from: string, made: NetRequest): Promise<{ response: Response; url: string }> {
     const deadline = new AbortController()
     const signal = made.signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, made.signal])
-    const stop = this.#clock.setTimer(made.deadlineMs, () => deadline.abort(new NetError('timeout', 'the whole call took too long')))
+    const stop = this.#clock.setTimer(made.deadlineMs, () =>
+      deadline.abort(new NetError('timeout', 'the whole call took too long')),
+    )
     const aborted = new Promise<never>((_, reject) => {
       const fail = () => reject(signal.reason instanceof NetError ? signal.reason : new NetError('aborted', 'given up'))
       if (signal.aborted) fail()
@@ -97,7 +99,8 @@ export class FakeNetwork {
     for (let left = made.redirects ?? 0; ; left--) {
       const response = await this.#deliver(from, made, url)
       const location = response.headers.get('location')
-      if (made.redirects === undefined || response.status < 300 || response.status > 399 || location === null) return { response, url }
+      if (made.redirects === undefined || response.status < 300 || response.status > 399 || location === null)
+        return { response, url }
       if (left <= 0) throw new NetError('protocol', 'too many redirects')
       url = new URL(location, url).href
     }

@@ -39,8 +39,22 @@ export class Federated {
     const net = this.network.netFor('us.test')
     const { database } = engine
     const deps = Object.assign(engine.deps, { erased: this.erased })
-    const common = { database, clock: systemClock, random: systemRandom, log: silentLog, net, extraCa: [], enabled: true }
-    const discovery = new Discovery({ net, dns: this.network.dns, clock: systemClock, random: systemRandom, staticRoutes: {} })
+    const common = {
+      database,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      net,
+      extraCa: [],
+      enabled: true,
+    }
+    const discovery = new Discovery({
+      net,
+      dns: this.network.dns,
+      clock: systemClock,
+      random: systemRandom,
+      staticRoutes: {},
+    })
     const ownKeys = { current: deps.signingKey, old: [] }
     const keyRing = new KeyRing({ ...common, discovery, serverName: deps.serverName, ownKeys, trustedKeyServers: [] })
     const destinations = new Destinations({ ...common, retry: { initialMs: 1000, maxMs: 1000 } })
@@ -70,7 +84,10 @@ export class Federated {
     const request = this.peer(from).request('us.test' as ServerName, method, target, body, twist)
     const authorization = request.headers.get('authorization') ?? ''
     const text = await request.text()
-    const answer = await this.#call(method, target, { headers: { authorization }, ...(text === '' ? {} : { raw: text }) })
+    const answer = await this.#call(method, target, {
+      headers: { authorization },
+      ...(text === '' ? {} : { raw: text }),
+    })
     return { status: answer.status, json: answer.json as Answer['json'] }
   }
 
@@ -80,7 +97,13 @@ export class Federated {
   }
 
   /** Sends an event of a user of another server, on top of the newest event of the room. */
-  async sendRemote(room: Room, sender: UserId, type: string, content: JsonObject, stateKey?: string): Promise<RoomEvent> {
+  async sendRemote(
+    room: Room,
+    sender: UserId,
+    type: string,
+    content: JsonObject,
+    stateKey?: string,
+  ): Promise<RoomEvent> {
     const newest = await this.newest(room)
     const keys = [
       ['m.room.create', ''],
@@ -91,7 +114,11 @@ export class Federated {
     const wanted = keys.filter(([key]) => !(room.version.roomIdIsCreateHash && key === 'm.room.create'))
     const current = await this.engine.current(room.id)
     const auth = await this.engine.database.read((conn) =>
-      this.engine.deps.roomCache.stateEvents(conn, current, wanted.map(([of, key]) => ({ type: of, stateKey: key }))),
+      this.engine.deps.roomCache.stateEvents(
+        conn,
+        current,
+        wanted.map(([of, key]) => ({ type: of, stateKey: key })),
+      ),
     )
     const event = remoteEvent(room.version, {
       roomId: room.id,

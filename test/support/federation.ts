@@ -22,21 +22,48 @@ import { makePlace, type Place } from './store.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 const insertEvents = insertMany('test_insertEvents', events, [
-  'event_nid', 'event_id', 'room_nid', 'type', 'sender_nid', 'origin_server_ts', 'depth', 'writer', 'pos',
-  'outlier', 'soft_failed', 'backfilled', 'partial_state', 'local', 'received_ts', 'json',
+  'event_nid',
+  'event_id',
+  'room_nid',
+  'type',
+  'sender_nid',
+  'origin_server_ts',
+  'depth',
+  'writer',
+  'pos',
+  'outlier',
+  'soft_failed',
+  'backfilled',
+  'partial_state',
+  'local',
+  'received_ts',
+  'json',
 ])
-const insertRooms = insertMany('test_insertRooms', rooms, ['room_nid', 'room_id', 'version', 'partial_state', 'published'])
+const insertRooms = insertMany('test_insertRooms', rooms, [
+  'room_nid',
+  'room_id',
+  'version',
+  'partial_state',
+  'published',
+])
 const insertMarks = insertMany('test_insertMarks', outbound_rooms, ['server_nid', 'room_nid', 'sent_nid', 'until_nid'])
 const insertExtremities = insertMany('test_insertExtremities', forward_extremities, ['room_nid', 'event_nid'])
-const deleteExtremities = sqlRun<{ roomNid: number }>('test_deleteExtremities', 'delete from forward_extremities where room_nid = :roomNid')
-const setLast = sqlRun<{ roomNid: number; nid: number }>('test_setLast', 'update rooms set last_local_nid = :nid where room_nid = :roomNid')
+const deleteExtremities = sqlRun<{ roomNid: number }>(
+  'test_deleteExtremities',
+  'delete from forward_extremities where room_nid = :roomNid',
+)
+const setLast = sqlRun<{ roomNid: number; nid: number }>(
+  'test_setLast',
+  'update rooms set last_local_nid = :nid where room_nid = :roomNid',
+)
 const listJson = sqlQuery<{ nids: readonly number[] }, { json: string }>(
   'test_listJson',
   ({ list }) => `select json from events where event_nid in ${list('nids', 'int')} order by event_nid`,
 )
 
 /** The stored text of events, as an honest reading side gives it to a server that may see all. */
-export const prepareAll: Prepare = async (conn, _server, nids) => (await listJson(conn, { nids })).map(({ json }) => json)
+export const prepareAll: Prepare = async (conn, _server, nids) =>
+  (await listJson(conn, { nids })).map(({ json }) => json)
 
 export interface HomeOptions {
   readonly network?: FakeNetwork
@@ -66,7 +93,13 @@ export class Home {
     return this.name
   }
 
-  constructor(name: string, parts: Required<Omit<HomeOptions, 'trustedKeyServers'>> & { database: Database; trustedKeyServers: readonly string[] }) {
+  constructor(
+    name: string,
+    parts: Required<Omit<HomeOptions, 'trustedKeyServers'>> & {
+      database: Database
+      trustedKeyServers: readonly string[]
+    },
+  ) {
     const { network, clock, place, database, ownKeys, prepare } = parts
     this.name = name as ServerName
     this.clock = clock
@@ -75,7 +108,16 @@ export class Home {
     this.database = database
     this.ownKeys = ownKeys
     const net = network.netFor(name)
-    const common = { serverName: this.name, database, clock, random: systemRandom, log: silentLog, net, extraCa: [], enabled: true }
+    const common = {
+      serverName: this.name,
+      database,
+      clock,
+      random: systemRandom,
+      log: silentLog,
+      net,
+      extraCa: [],
+      enabled: true,
+    }
     this.discovery = new Discovery({ net, dns: network.dns, clock, random: systemRandom, staticRoutes: {} })
     this.destinations = new Destinations({ ...common, retry: { initialMs: 30_000, maxMs: 24 * 3_600_000 } })
     const transport = { ...common, discovery: this.discovery, destinations: this.destinations }
@@ -102,10 +144,21 @@ export class Home {
   /** A room that these servers are in from now on. Returns row ids. */
   async room(roomNid: number, servers: readonly string[]): Promise<number[]> {
     return this.database.write(async (tx) => {
-      await insertRooms(tx, [{ room_nid: roomNid, room_id: `!r${roomNid}:${this.name}`, version: '10', partial_state: false, published: false }])
+      await insertRooms(tx, [
+        {
+          room_nid: roomNid,
+          room_id: `!r${roomNid}:${this.name}`,
+          version: '10',
+          partial_state: false,
+          published: false,
+        },
+      ])
       const nids: number[] = []
       for (const server of servers) nids.push(await putServer(tx, server as ServerName))
-      await insertMarks(tx, nids.map((server_nid) => ({ server_nid, room_nid: roomNid, sent_nid: 0, until_nid: null })))
+      await insertMarks(
+        tx,
+        nids.map((server_nid) => ({ server_nid, room_nid: roomNid, sent_nid: 0, until_nid: null })),
+      )
       return nids
     })
   }
@@ -118,10 +171,28 @@ export class Home {
   async sayIn(tx: Tx, roomNid: number, count: number, type: string, sender: string): Promise<number[]> {
     const sender_nid = await putUser(tx, sender as UserId)
     const nids = Array.from({ length: count }, () => this.#nextNid++)
-    const base = { room_nid: roomNid, type, sender_nid, origin_server_ts: this.clock.now(), depth: 1, writer: 1, pos: 1 }
+    const base = {
+      room_nid: roomNid,
+      type,
+      sender_nid,
+      origin_server_ts: this.clock.now(),
+      depth: 1,
+      writer: 1,
+      pos: 1,
+    }
     const flags = { outlier: false, soft_failed: false, backfilled: false, partial_state: false, received_ts: 0 }
     const local = sender.endsWith(`:${this.name}`)
-    await insertEvents(tx, nids.map((event_nid) => ({ ...base, ...flags, local, event_nid, event_id: `$e${event_nid}`, json: `{"n":${event_nid},"type":"${type}"}` })))
+    await insertEvents(
+      tx,
+      nids.map((event_nid) => ({
+        ...base,
+        ...flags,
+        local,
+        event_nid,
+        event_id: `$e${event_nid}`,
+        json: `{"n":${event_nid},"type":"${type}"}`,
+      })),
+    )
     const last = nids.at(-1) as number
     await deleteExtremities(tx, { roomNid })
     await insertExtremities(tx, [{ room_nid: roomNid, event_nid: last }])

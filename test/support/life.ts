@@ -222,7 +222,7 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
   await alice.answer('GET', `${client}/directory/room/${encoded(`#${c('alias that is not there', 'never')}:${serverName}`)}`)
   await ifKnown(alice, 'POST', `${client}/search`, { search_categories: { room_events: { search_term: c('search term', 'never') } } })
   await ifKnown(alice, 'POST', `${client}/user_directory/search`, { search_term: c('user search term', 'never') })
-  await ifKnown(alice, 'POST', `${client}/rooms/${encoded(shared)}/report/${encoded(bobs)}`, { reason: c('report reason'), score: -50 })
+  await ifKnown(alice, 'POST', `${client}/rooms/${encoded(shared)}/report/${encoded(bobs)}`, { reason: c('report reason', 'fleeting'), score: -50 })
   await ifKnown(alice, 'PUT', `${client}/sendToDevice/org.example.event/${c('to-device transaction', 'fleeting')}`, { messages: { [cast.bob.userId]: { '*': { text: c('to-device message', 'fleeting') } } } })
   await ifKnown(alice, 'PUT', `${client}/presence/${encoded(alice.userId)}/status`, { presence: 'online', status_msg: c('status message', 'fleeting') })
   await ifKnown(alice, 'POST', `${mine}/openid/request_token`, {})

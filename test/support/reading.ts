@@ -50,9 +50,10 @@ export async function readAll(reader: ApiClient, life: Life, rooms: readonly str
 /** The canaries in the answers that may not be there, with where they were seen; `also` names what may be there all the same. */
 export function leaks(canaries: Canaries, texts: ReadonlyMap<string, string>, also: ReadonlySet<string> = new Set()): string[] {
   const forbidden = new Set(canaries.names('gone', 'fleeting', 'never'))
-  return [...texts].flatMap(([path, text]) =>
+  const found = [...texts].flatMap(([path, text]) =>
     canaries.inText(text).filter((name) => forbidden.has(name) && !also.has(name)).map((name) => `${name} in ${path}: ${around(text, canaries.of(name))}`),
   )
+  return found.length <= 20 ? found : [...found.slice(0, 20), `and ${found.length - 20} more`]
 }
 
 function around(text: string, found: string): string {

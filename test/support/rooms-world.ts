@@ -2,12 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeConfig } from '../../src/cli/config/make.ts'
-import type { Endpoint } from '../../src/http/endpoint.ts'
-import { mount } from '../../src/http/mount.ts'
-import type { ServerName, UserId } from '../../src/protocol/ids.ts'
+import { createApp } from '../../src/server.ts'
+import type { RoomId, ServerName, UserId } from '../../src/protocol/ids.ts'
+import type { Room } from '../../src/rooms/room.ts'
+import type { MembershipRow } from '../../src/store/memberships.ts'
+import { findMembership } from '../../src/store/memberships.ts'
 import type { Composed } from '../../src/server/compose.ts'
 import { compose } from '../../src/server/compose.ts'
 import { systemClock } from '../../src/util/system-ports.ts'
+import { EvilServer } from './evil.ts'
 import { FakeNetwork } from './fake-net.ts'
 
 /** An answer of the client-server API. */
@@ -32,6 +35,10 @@ export interface WorldServer {
   readonly composed: Composed
   fetch(request: Request): Promise<Response>
   user(localpart: string): Promise<WorldUser>
+  room(roomId: RoomId): Promise<Room>
+  membership(roomId: RoomId, userId: UserId): Promise<MembershipRow | undefined>
+  /** content of the current state at a place */
+  state(roomId: RoomId, type: string, stateKey?: string): Promise<Readonly<Record<string, unknown>> | undefined>
 }
 
 /** Servers in this process that talk with each other over a network that is not there. */
@@ -39,16 +46,35 @@ export class RoomsWorld {
   readonly network = new FakeNetwork(systemClock)
   readonly servers = new Map<string, WorldServer>()
   readonly #folder = mkdtempSync(join(tmpdir(), 'lethe-world-'))
-  readonly #endpoints: readonly Endpoint[]
 
-  private constructor(endpoints: readonly Endpoint[]) {
-    this.#endpoints = endpoints
-  }
-
-  static async start(endpoints: readonly Endpoint[], ...names: string[]): Promise<RoomsWorld> {
-    const world = new RoomsWorld(endpoints)
+  static async start(...names: string[]): Promise<RoomsWorld> {
+    const world = new RoomsWorld()
     for (const name of names) await world.add(name)
     return world
+  }
+
+  /** A hostile server on the same network. */
+  evil(name: string): EvilServer {
+    const evil = new EvilServer(name, systemClock.now())
+    this.network.add(name, evil.handle)
+    this.network.add(`${name}:8448`, evil.handle)
+    return evil
+  }
+
+  /** Waits until all servers have the same newest events of a room. */
+  async settled(roomId: RoomId, ...names: string[]): Promise<Room[]> {
+    for (let left = 200; ; left--) {
+      const rooms = await Promise.all(names.map((name) => this.server(name).room(roomId)))
+      const newest = rooms.map(({ extremities }) =>
+        extremities
+          .map(({ eventId }) => eventId)
+          .sort()
+          .join(' '),
+      )
+      if (new Set(newest).size === 1) return rooms
+      if (left === 0) throw new Error(`the servers do not agree: ${newest.join(' | ')}`)
+      await systemClock.sleep(20)
+    }
   }
 
   server(name: string): WorldServer {
@@ -66,14 +92,33 @@ export class RoomsWorld {
       registration: { enabled: true, flows: ['dummy'] },
       passwords: { bcrypt_cost: 4, allow_weak_hash: true },
       rate_limits: { enabled: false },
+      federation: { retry: { initial: '1s', max: '5s' } },
     })
     const composed = await compose(config, { net: this.network.netFor(name), dns: this.network.dns })
     await composed.start()
-    const app = mount(composed.deps, this.#endpoints)
+    const app = createApp(composed.deps)
     const fetch = async (request: Request) => app.fetch(request, { address: '192.0.2.1' })
     this.network.add(name, fetch)
     this.network.add(`${name}:8448`, fetch)
-    const server: WorldServer = { name: name as ServerName, composed, fetch, user: (localpart) => register(server, localpart) }
+    const { database, roomCache } = composed.deps
+    const room = (roomId: RoomId) => database.read((conn) => roomCache.get(conn, roomId))
+    const server: WorldServer = {
+      name: name as ServerName,
+      composed,
+      fetch,
+      room,
+      user: (localpart) => register(server, localpart),
+      membership: async (roomId, userId) =>
+        database.read(async (conn) => {
+          const found = await roomCache.find(conn, roomId)
+          const userNid = await roomCache.userNid(conn, userId)
+          return found && userNid !== undefined ? findMembership(conn, userNid, found.nid) : undefined
+        }),
+      state: async (roomId, type, stateKey = '') => {
+        const current = await room(roomId)
+        return (await database.read((conn) => roomCache.stateEvent(conn, current, type, stateKey)))?.content
+      },
+    }
     this.servers.set(name, server)
     return server
   }
@@ -90,7 +135,10 @@ export class RoomsWorld {
 async function register({ name, fetch }: WorldServer, localpart: string): Promise<WorldUser> {
   let token: string | undefined
   const call = async (method: string, path: string, body?: unknown): Promise<Answer> => {
-    const headers = { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
+    const headers = {
+      'content-type': 'application/json',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    }
     const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
     const answer = await fetch(new Request(`https://${name}/_matrix/client/v3${path}`, init))
     return { status: answer.status, body: await answer.json() }
@@ -100,7 +148,11 @@ async function register({ name, fetch }: WorldServer, localpart: string): Promis
     if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
     return answer.body
   }
-  const made = await ok('POST', '/register', { username: localpart, password: 'correct horse', auth: { type: 'm.login.dummy' } })
+  const made = await ok('POST', '/register', {
+    username: localpart,
+    password: 'correct horse',
+    auth: { type: 'm.login.dummy' },
+  })
   token = made.access_token
   return { id: made.user_id, call, ok }
 }

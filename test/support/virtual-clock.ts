@@ -86,7 +86,8 @@ export class VirtualClock implements Clock {
       if (next === undefined) throw new Error('nothing is due, and it is not done')
       if (next.atMs - start > mostMs) throw new Error(`not done after ${mostMs} ms`)
       // what is due at about the same time needs no real time in between
-      for (let due: Timer | undefined = next; due !== undefined && due.atMs <= next.atMs + 10; due = this.#next()) this.#fire(due)
+      for (let due: Timer | undefined = next; due !== undefined && due.atMs <= next.atMs + 10; due = this.#next())
+        this.#fire(due)
     }
   }
 

@@ -1,10 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import type { RoomCache } from '../../rooms/room-cache.ts'
 import { eventAt, loadChain } from '../../rooms/layers.ts'
-import { stateGroupMap } from '../../rooms/state.ts'
 import type { Conn } from '../../store/database.ts'
-import { listStateKeys } from '../../store/state-keys.ts'
-import { listUsers } from '../../store/users.ts'
 
 type Deps = { readonly roomCache: RoomCache }
 
@@ -36,8 +32,3 @@ export async function stateDiff(deps: Deps, conn: Conn, from: number, to: number
 export async function stateEventAt(deps: Deps, conn: Conn, group: number, keyNid: number): Promise<number | undefined> {
   return eventAt(await loadChain(deps.roomCache.caches, conn, group), keyNid)
 }
-
-// places never change what they are
-const memberKeys = new LRUCache<string, boolean>({ max: 200_000 })
-const withoutMembers = new WeakMap<RoomCache, LRUCache<number, readonly number[]>>()
-const keyOfUser = new WeakMap<RoomCache, LRUCache<number, number>>()

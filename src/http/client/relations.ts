@@ -26,9 +26,9 @@ interface Wanted {
 
 async function read(deps: Deps, requester: Requester, wanted: Wanted, asked: v.InferOutput<typeof query>) {
   const found = await deps.database.snapshot(async (conn) => {
-    const room = await deps.roomCache.find(conn, wanted.roomId)
-    const position = async (text: string | undefined) =>
-      text === undefined || room === undefined ? undefined : positionOf(conn, room, text)
+    // a token that is none is refused in the same way where there is no such room
+    const room = (await deps.roomCache.find(conn, wanted.roomId)) ?? { nid: 0 }
+    const position = async (text: string | undefined) => (text === undefined ? undefined : positionOf(conn, room, text))
     return readRelations(deps, conn, viewerOf(requester), wanted.roomId, {
       eventId: wanted.eventId,
       relType: wanted.relType,

@@ -1,10 +1,21 @@
 import type { ReceiptView } from '../../privacy/erasure/show.ts'
 
-const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const escapes: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
 const safe = (text: string) => text.replace(/[&<>"']/g, (sign) => escapes[sign] ?? sign)
-const day = (ts: number | null) => (ts === null ? 'not yet' : safe(`${new Date(ts).toISOString().slice(0, 16).replace('T', ' ')} UTC`))
+const day = (ts: number | null) =>
+  ts === null ? 'not yet' : safe(`${new Date(ts).toISOString().slice(0, 16).replace('T', ' ')} UTC`)
 
-const contents = { pending: 'is being deleted', unreachable: 'deleted, the storage is still to be rewritten', gone: 'deleted' } as const
+const contents = {
+  pending: 'is being deleted',
+  unreachable: 'deleted, the storage is still to be rewritten',
+  gone: 'deleted',
+} as const
 
 function page(title: string, body: string): string {
   return `<!doctype html>
@@ -32,7 +43,8 @@ export function receiptForm(complaint?: string): string {
 /** How far the erasure is, for people. */
 export function receiptPage(view: ReceiptView): string {
   const { counts } = view
-  const row = (name: string, value: string | number) => `<tr><th scope="row">${safe(name)}</th><td>${safe(String(value))}</td></tr>`
+  const row = (name: string, value: string | number) =>
+    `<tr><th scope="row">${safe(name)}</th><td>${safe(String(value))}</td></tr>`
   const table = (caption: string, rows: readonly string[]) =>
     rows.length === 0 ? '' : `<table><caption>${safe(caption)}</caption>\n<tbody>${rows.join('\n')}</tbody></table>\n`
   return page(
@@ -48,11 +60,25 @@ export function receiptPage(view: ReceiptView): string {
         row('Messages and other events of which only the frame is left', counts.pruned),
         row('Redactions sent to other servers', counts.redacted),
       ]),
-      table('Deleted', Object.entries(counts.deleted).map(([name, n]) => row(name, n))),
-      table('No redaction could be sent for', Object.entries(counts.not_redacted).map(([name, n]) => row(name, n))),
-      table('Kept, and why', counts.kept.map(({ what, count, why }) => row(`${what} (${count})`, why))),
-      table('Other servers that were told', Object.entries(view.peers).map(([state, n]) => row(state, n))),
-      view.certificate === null ? '' : `<h2>Certificate</h2>\n<pre>${safe(JSON.stringify(view.certificate, null, 2))}</pre>`,
+      table(
+        'Deleted',
+        Object.entries(counts.deleted).map(([name, n]) => row(name, n)),
+      ),
+      table(
+        'No redaction could be sent for',
+        Object.entries(counts.not_redacted).map(([name, n]) => row(name, n)),
+      ),
+      table(
+        'Kept, and why',
+        counts.kept.map(({ what, count, why }) => row(`${what} (${count})`, why)),
+      ),
+      table(
+        'Other servers that were told',
+        Object.entries(view.peers).map(([state, n]) => row(state, n)),
+      ),
+      view.certificate === null
+        ? ''
+        : `<h2>Certificate</h2>\n<pre>${safe(JSON.stringify(view.certificate, null, 2))}</pre>`,
       `<p>Salt of the certificate's subject: <code>${safe(view.salt)}</code></p>`,
     ].join(''),
   )

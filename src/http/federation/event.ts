@@ -11,7 +11,8 @@ export const event = endpoint({
   auth: 'server',
   limit: 'federation',
   params: v.object({ eventId }),
-  handle: async ({ deps, requester, params }) => asTransaction(deps, [await serveEvent(deps, requester.origin, params.eventId)]),
+  handle: async ({ deps, requester, params }) =>
+    asTransaction(deps, [await serveEvent(deps, requester.origin, params.eventId)]),
 })
 
 export const endpoints = [event]

@@ -52,7 +52,9 @@ export const queryManyKeys = endpoint({
 
 async function notarised(deps: Deps, server: ServerName | undefined, wish: unknown): Promise<JsonObject[]> {
   if (server === undefined || !isJsonObject(wish)) return []
-  const wishedTs = Object.values(wish).map((criteria) => (isJsonObject(criteria) ? memberOf(criteria, 'minimum_valid_until_ts') : undefined))
+  const wishedTs = Object.values(wish).map((criteria) =>
+    isJsonObject(criteria) ? memberOf(criteria, 'minimum_valid_until_ts') : undefined,
+  )
   const stated = wishedTs.filter((ts) => typeof ts === 'number')
   return deps.keyRing.notarised(server, stated.length === 0 ? deps.clock.now() : Math.max(...stated))
 }

@@ -13,7 +13,8 @@ export const queryProfile = endpoint({
   limit: 'federation',
   query: v.object({ user_id: userId, field: v.optional(v.string()) }),
   async handle({ deps, query }) {
-    if (serverNameOf(query.user_id) !== deps.serverName) throw new MatrixError('M_NOT_FOUND', 'not a user of this server')
+    if (serverNameOf(query.user_id) !== deps.serverName)
+      throw new MatrixError('M_NOT_FOUND', 'not a user of this server')
     return profileForFederation(deps, query.user_id, query.field)
   },
 })

@@ -28,7 +28,12 @@ export const send = endpoint({
   },
 })
 
-async function apply(deps: Deps, origin: ServerName, pdus: readonly Json[], edus: readonly Json[]): Promise<JsonObject> {
+async function apply(
+  deps: Deps,
+  origin: ServerName,
+  pdus: readonly Json[],
+  edus: readonly Json[],
+): Promise<JsonObject> {
   const verdicts = pdus.length === 0 ? [] : await receive(deps, { door: 'send', origin, pdus })
   await applyEdus(deps, origin, edus)
   const answers: Record<string, JsonObject> = {}

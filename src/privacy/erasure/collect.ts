@@ -1,5 +1,10 @@
 import { deleteBlobFiles, deleteMediaRows } from '../../media/remove.ts'
-import { listMediaToErase, listMediaWithHolders, deleteLinksOfMedia, putErasureMediaState } from '../../store/erasure-media.ts'
+import {
+  listMediaToErase,
+  listMediaWithHolders,
+  deleteLinksOfMedia,
+  putErasureMediaState,
+} from '../../store/erasure-media.ts'
 import { putErasureCollected } from '../../store/erasures.ts'
 import { deleteOutboundTransactionsOf } from '../../store/scrub.ts'
 import type { PrivacyDeps } from '../deps.ts'
@@ -48,7 +53,9 @@ async function deleteFiles(deps: PrivacyDeps, job: Job): Promise<void> {
   for (;;) {
     const found = await deps.database.read((conn) =>
       job.mode === 'redact'
-        ? listMediaToErase(conn, job.userNid, slice).then((nids) => nids.map((mediaNid) => ({ mediaNid, isHeld: false })))
+        ? listMediaToErase(conn, job.userNid, slice).then((nids) =>
+            nids.map((mediaNid) => ({ mediaNid, isHeld: false })),
+          )
         : listMediaWithHolders(conn, job.userNid, after, slice),
     )
     if (found.length === 0) return

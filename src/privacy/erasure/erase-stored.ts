@@ -30,7 +30,9 @@ export interface StoredErasure {
  */
 export async function eraseStored(deps: PrivacyDeps, signal: AbortSignal, erasure: StoredErasure): Promise<boolean> {
   let changed = 0
-  for (const { room_nid: roomNid, room_id: roomId } of await deps.database.read((conn) => listRoomsWrittenIn(conn, erasure.userNid)))
+  for (const { room_nid: roomNid, room_id: roomId } of await deps.database.read((conn) =>
+    listRoomsWrittenIn(conn, erasure.userNid),
+  ))
     changed += await pruneRoom(deps, signal, erasure, { roomNid, roomId: roomId as RoomId })
   changed += await deleteFiles(deps, signal, erasure)
   if (changed > 0) await deps.database.write((tx) => raiseFact(tx, deletedFact, deps.clock.now()))
@@ -65,7 +67,11 @@ async function pruneRoom(
   }
 }
 
-async function deleteFiles(deps: PrivacyDeps, signal: AbortSignal, { userNid, isLocal }: StoredErasure): Promise<number> {
+async function deleteFiles(
+  deps: PrivacyDeps,
+  signal: AbortSignal,
+  { userNid, isLocal }: StoredErasure,
+): Promise<number> {
   let changed = 0
   let after = 0
   for (;;) {

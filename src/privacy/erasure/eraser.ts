@@ -157,7 +157,8 @@ export class Eraser {
       this.#notBefore.set(nid, untilTs ?? Infinity)
       // what was just reached lets its servers be told, and a job whose servers are all told is closed
       const after = stepOf(row)
-      if (after === 'SETTLED' ? untilTs === undefined : after !== undefined) this.#isWanted ||= await this.#hasMoved(deps, row)
+      if (after === 'SETTLED' ? untilTs === undefined : after !== undefined)
+        this.#isWanted ||= await this.#hasMoved(deps, row)
     } catch (error) {
       if (this.signal.aborted) return
       this.#notBefore.set(nid, deps.clock.now() + retryMs)
@@ -185,11 +186,14 @@ export class Eraser {
     const now = deps.clock.now()
     const share = (now - row.requested_ts) / Math.max(1, row.deadline_ts - row.requested_ts)
     if (share > 1 && row.state !== 'STUCK' && stepOf(row) !== undefined)
-      await deps.database.write((tx) => advanceErasure(tx, row.erasure_nid, { state: 'STUCK', resume: row.state as ErasureState }))
+      await deps.database.write((tx) =>
+        advanceErasure(tx, row.erasure_nid, { state: 'STUCK', resume: row.state as ErasureState }),
+      )
     const level = share > 1 ? 'late' : share >= 0.8 ? 'soon' : undefined
     if (level === undefined || this.#alarmed.has(`${row.id} ${level}`)) return
     this.#alarmed.add(`${row.id} ${level}`)
-    const text = level === 'late' ? 'ALARM: an erasure has missed its deadline' : 'ALARM: an erasure is close to its deadline'
+    const text =
+      level === 'late' ? 'ALARM: an erasure has missed its deadline' : 'ALARM: an erasure is close to its deadline'
     deps.log.error(text, { erasure: row.id, state: row.state })
   }
 }

@@ -44,7 +44,8 @@ async function tell(deps: PrivacyDeps, peer: DuePeer): Promise<void> {
   const answer: PeerAnswer = isOver
     ? { state: peer.state === 'unsupported' ? 'unsupported' : 'expired', nextTs: Number.MAX_SAFE_INTEGER, error: null }
     : await ask(deps, peer, attempts)
-  if (answer.state === 'refused') deps.log.error('ALARM: a server refuses an erasure', { erasure: peer.id, host: peer.host })
+  if (answer.state === 'refused')
+    deps.log.error('ALARM: a server refuses an erasure', { erasure: peer.id, host: peer.host })
   const ts = deps.clock.now()
   const isFinal = answer.state !== 'pending' && answer.nextTs === Number.MAX_SAFE_INTEGER
   const line = isFinal
@@ -66,11 +67,15 @@ async function ask(deps: PrivacyDeps, peer: DuePeer, attempts: number): Promise<
 }
 
 /** What a request that was not acknowledged means. Pure. */
-export function judgeFailure(error: unknown, asked: { readonly now: number; readonly attempts: number; readonly lockedTs: number }): PeerAnswer {
+export function judgeFailure(
+  error: unknown,
+  asked: { readonly now: number; readonly attempts: number; readonly lockedTs: number },
+): PeerAnswer {
   const { now, attempts, lockedTs } = asked
   const endTs = lockedTs + lastTryMs
   const status = error instanceof FederationError ? error.remote?.status : undefined
-  if (isUnsupported(error)) return { state: 'unsupported', nextTs: Math.min(now + monthMs, endTs), error: String(status) }
+  if (isUnsupported(error))
+    return { state: 'unsupported', nextTs: Math.min(now + monthMs, endTs), error: String(status) }
   if (status === 403) return { state: 'refused', nextTs: Number.MAX_SAFE_INTEGER, error: '403' }
   const told = status === 429 && error instanceof FederationError ? error.remote?.retryAfterMs : undefined
   const waitMs = told ?? backoffMs({ initialMs: 10 * minuteMs, maxMs: 7 * dayMs }, attempts)

@@ -29,9 +29,13 @@ export class Holders {
   }
 
   /** Whether anybody holds this event. */
-  async hold(conn: Conn, row: Pick<EventRow, 'state_before' | 'outlier' | 'rejected' | 'soft_failed'>): Promise<boolean> {
+  async hold(
+    conn: Conn,
+    row: Pick<EventRow, 'state_before' | 'outlier' | 'rejected' | 'soft_failed'>,
+  ): Promise<boolean> {
     const { state_before: group } = row
-    if (this.#candidates.length === 0 || group === null || row.outlier || row.rejected !== null || row.soft_failed) return false
+    if (this.#candidates.length === 0 || group === null || row.outlier || row.rejected !== null || row.soft_failed)
+      return false
     const known = this.#known.get(group)
     if (known !== undefined) return known
     const keys = this.#candidates.map((userId) => ({ type: 'm.room.member', stateKey: userId }))

@@ -42,7 +42,9 @@ export async function countNow(
   return {
     pruned,
     redacted: of('redacted'),
-    not_redacted: Object.fromEntries(notRedacted.filter((outcome) => of(outcome) > 0).map((outcome) => [outcome, of(outcome)])),
+    not_redacted: Object.fromEntries(
+      notRedacted.filter((outcome) => of(outcome) > 0).map((outcome) => [outcome, of(outcome)]),
+    ),
     kept: await listKept(deps, conn, job),
   }
 }
@@ -57,14 +59,28 @@ async function listKept(
     kept.push({ what: type, count, why: reasons[type] ?? describesRoom })
   if (job.mode === 'forget')
     for (const { type, count } of await countEventTypes(conn, job.nid, 'pending'))
-      kept.push({ what: type, count, why: 'people who were there when it was written keep their copy; nobody else sees it' })
+      kept.push({
+        what: type,
+        count,
+        why: 'people who were there when it was written keep their copy; nobody else sees it',
+      })
   const files = await countMediaOfUser(conn, job.userNid)
   if (files > 0)
-    kept.push({ what: 'media', count: files, why: 'a room shows it as its picture, or people who were there keep their copy' })
+    kept.push({
+      what: 'media',
+      count: files,
+      why: 'a room shows it as its picture, or people who were there keep their copy',
+    })
   const links = await countMediaLinksOfUser(conn, job.userNid)
-  if (links > 0) kept.push({ what: 'event_media', count: links, why: 'ids of files that events showed, so that nobody new may read them' })
+  if (links > 0)
+    kept.push({
+      what: 'event_media',
+      count: links,
+      why: 'ids of files that events showed, so that nobody new may read them',
+    })
   for (const { table, count, why } of await listKeptRows(conn, job)) kept.push({ what: table, count, why })
   const lines = deps.journal.file.after(0).filter(({ entry }) => 'user' in entry && entry.user === job.userId).length
-  if (lines > 0) kept.push({ what: 'journal', count: lines, why: 'without it a restored backup would bring the person back' })
+  if (lines > 0)
+    kept.push({ what: 'journal', count: lines, why: 'without it a restored backup would bring the person back' })
   return kept
 }

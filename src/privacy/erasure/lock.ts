@@ -48,7 +48,8 @@ export async function lockForErasure(
   if (others.some(({ state }) => state !== 'CANCELLED')) throw new AlreadyErasing(userId)
   await deps.journal.note(tx, lock.journalSeq)
   const before = await countRowsOfSubject(tx, lock)
-  if ((await findAccount(tx, userNid)) !== undefined) await endAccount(tx, deps, { userNid, userId, reason: 'erased', ts })
+  if ((await findAccount(tx, userNid)) !== undefined)
+    await endAccount(tx, deps, { userNid, userId, reason: 'erased', ts })
   await deleteProfile(tx, userNid)
   await deps.sessions.invalidate(tx)
   await markErased(tx, deps, { userNid, mode, ts })
@@ -68,7 +69,11 @@ export async function lockForErasure(
     journalSeq: lock.journalSeq,
   })
   const after = await countRowsOfSubject(tx, lock)
-  await addDeleted(tx, erasureNid, Object.fromEntries(Object.entries(before).map(([table, n]) => [table, n - (after[table] ?? 0)])))
+  await addDeleted(
+    tx,
+    erasureNid,
+    Object.fromEntries(Object.entries(before).map(([table, n]) => [table, n - (after[table] ?? 0)])),
+  )
   tx.afterCommit(() => deps.eraser.wake())
   return erasureNid
 }

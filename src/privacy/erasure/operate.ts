@@ -37,7 +37,13 @@ export async function cancelErasure(deps: Deps, row: ErasureRow, decision: Opera
         if (now === undefined || !isCancellable(now)) throw tooLate()
         await record.inTransaction(tx)
         await cancelStored(tx, deps, now)
-        await insertAudit(tx, { ts, actor: decision.actor, action: 'erasure.cancel', target: user, reason: decision.reason })
+        await insertAudit(tx, {
+          ts,
+          actor: decision.actor,
+          action: 'erasure.cancel',
+          target: user,
+          reason: decision.reason,
+        })
       })
     } catch (error) {
       await record.abandoned()
@@ -49,7 +55,11 @@ export async function cancelErasure(deps: Deps, row: ErasureRow, decision: Opera
 const tooLate = () => new MatrixError('M_BAD_STATE', 'This erasure can no longer be called off')
 
 /** What a cancellation does, in the caller's transaction. */
-export async function cancelStored(tx: Tx, deps: Pick<PrivacyDeps, 'erased' | 'changes'>, row: ErasureRow): Promise<void> {
+export async function cancelStored(
+  tx: Tx,
+  deps: Pick<PrivacyDeps, 'erased' | 'changes'>,
+  row: ErasureRow,
+): Promise<void> {
   if (!isCancellable(row)) return
   const { erasure_nid: nid, user_nid: userNid } = row
   await putErasureState(tx, nid, 'CANCELLED', null)
@@ -65,7 +75,8 @@ export async function cancelStored(tx: Tx, deps: Pick<PrivacyDeps, 'erased' | 'c
 export async function holdErasure(deps: Deps, row: ErasureRow, decision: OperatorDecision): Promise<void> {
   await change(deps, row, decision, 'erasure.hold', (now) => {
     const step = stepOf(now)
-    if (step === undefined || step === 'SETTLED') throw new MatrixError('M_BAD_STATE', 'There is nothing left to hold back')
+    if (step === undefined || step === 'SETTLED')
+      throw new MatrixError('M_BAD_STATE', 'There is nothing left to hold back')
     return ['HELD', step]
   })
 }
@@ -105,7 +116,13 @@ async function change(
   deps.eraser.wake()
 }
 
-async function audit(tx: Tx, deps: Deps, row: ErasureRow, { actor, reason }: OperatorDecision, action: string): Promise<void> {
+async function audit(
+  tx: Tx,
+  deps: Deps,
+  row: ErasureRow,
+  { actor, reason }: OperatorDecision,
+  action: string,
+): Promise<void> {
   const target = (await findUserOfErasure(tx, row.user_nid)) ?? null
   await insertAudit(tx, { ts: deps.clock.now(), actor, action, target, reason })
 }

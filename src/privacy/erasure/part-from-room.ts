@@ -40,7 +40,10 @@ export async function partFromRoom(deps: Deps, leaving: Leaving): Promise<void> 
   const { userId, userNid, roomId, roomNid, isRetry = false } = leaving
   const { membership, isHere } = await deps.database.read(async (conn) => {
     const room = await deps.roomCache.get(conn, roomId)
-    return { membership: (await findMembership(conn, userNid, roomNid))?.membership, isHere: await isResident(conn, room) }
+    return {
+      membership: (await findMembership(conn, userNid, roomNid))?.membership,
+      isHere: await isResident(conn, room),
+    }
   })
   const isIn = membership === 'join' || membership === 'invite' || membership === 'knock'
   if (isIn && isHere) {
@@ -96,8 +99,17 @@ async function stepDown(tx: Tx, deps: Deps, room: Room, userId: UserId): Promise
   const users = levels && memberOf(levels.content, 'users')
   if (create === undefined || levels === undefined || !isJsonObject(users) || !Object.hasOwn(users, userId)) return
   const power = powerLevelsOf(create, levels)
-  if (power.levelOf(userId) <= power.usersDefault || power.levelOf(userId) < power.requiredFor('m.room.power_levels', true)) return
+  if (
+    power.levelOf(userId) <= power.usersDefault ||
+    power.levelOf(userId) < power.requiredFor('m.room.power_levels', true)
+  )
+    return
   const others = Object.fromEntries(Object.entries(users).filter(([name]) => name !== userId))
-  const draft = { type: 'm.room.power_levels', stateKey: '', content: { ...levels.content, users: others }, sender: userId }
+  const draft = {
+    type: 'm.room.power_levels',
+    stateKey: '',
+    content: { ...levels.content, users: others },
+    sender: userId,
+  }
   await appendLocal(tx, deps, room, draft, asClosed)
 }

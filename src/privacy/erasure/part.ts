@@ -1,5 +1,12 @@
 import type { RoomId } from '../../protocol/ids.ts'
-import { claimRoomToLeave, countHostsBehind, listErasureRooms, listRoomsToLeave, listAllErasureRooms, putErasureRoom } from '../../store/erasure-rooms.ts'
+import {
+  claimRoomToLeave,
+  countHostsBehind,
+  listErasureRooms,
+  listRoomsToLeave,
+  listAllErasureRooms,
+  putErasureRoom,
+} from '../../store/erasure-rooms.ts'
 import type { ErasureRoom } from '../../store/erasure-rooms.ts'
 import { findErasure, findUserOfErasure } from '../../store/erasures.ts'
 import { backoffMs } from '../../util/backoff.ts'
@@ -53,7 +60,9 @@ async function leaveOne(deps: PrivacyDeps, job: Job, room: ErasureRoom): Promise
   }
   const state = error === null ? 'done' : 'leaving'
   const notBeforeTs = deps.clock.now() + (error === null ? 0 : retryMs(1))
-  await writeFor(deps, job, (tx) => putErasureRoom(tx, job.nid, roomNid, { state, notBeforeTs, attempts: error === null ? 0 : 1, error }))
+  await writeFor(deps, job, (tx) =>
+    putErasureRoom(tx, job.nid, roomNid, { state, notBeforeTs, attempts: error === null ? 0 : 1, error }),
+  )
 }
 
 function nameOf(thrown: unknown): string {
@@ -66,7 +75,9 @@ const retryMs = (attempts: number) => backoffMs({ initialMs: 10 * 60_000, maxMs:
 /** Tries rooms again that could not be left; after 180 days they are given up. */
 export async function leaveLateRooms(deps: PrivacyDeps): Promise<void> {
   const now = deps.clock.now()
-  for (const { erasure_nid: nid, room_nid: roomNid } of await deps.database.read((conn) => listRoomsToLeave(conn, now))) {
+  for (const { erasure_nid: nid, room_nid: roomNid } of await deps.database.read((conn) =>
+    listRoomsToLeave(conn, now),
+  )) {
     if (!(await deps.database.write((tx) => claimRoomToLeave(tx, nid, roomNid, now, now + retryMs(1))))) continue
     const found = await deps.database.read(async (conn) => {
       const erasure = await findErasure(conn, nid)
@@ -79,7 +90,13 @@ export async function leaveLateRooms(deps: PrivacyDeps): Promise<void> {
     const attempts = room.attempts + 1
     let error: string | null = null
     try {
-      await partFromRoom(deps, { userId, userNid: erasure.user_nid, roomId: room.room_id as RoomId, roomNid, isRetry: true })
+      await partFromRoom(deps, {
+        userId,
+        userNid: erasure.user_nid,
+        roomId: room.room_id as RoomId,
+        roomNid,
+        isRetry: true,
+      })
     } catch (thrown) {
       error = nameOf(thrown)
     }

@@ -30,11 +30,17 @@ export async function pruneAtRest(deps: PrivacyDeps, job: Job): Promise<void> {
   for (const room of rooms) await pruneRoom(deps, job, room)
 }
 
-async function pruneRoom(deps: PrivacyDeps, job: Job, { room_nid: roomNid, room_id: roomId }: ErasureRoom): Promise<void> {
+async function pruneRoom(
+  deps: PrivacyDeps,
+  job: Job,
+  { room_nid: roomNid, room_id: roomId }: ErasureRoom,
+): Promise<void> {
   let after: number | undefined = 0
   while (after !== undefined) {
     const from: number = after
-    after = await writeFor(deps, job, (tx) => pruneSlice(tx, deps, job, { roomNid, roomId: roomId as RoomId, from }), [roomLock(roomNid)])
+    after = await writeFor(deps, job, (tx) => pruneSlice(tx, deps, job, { roomNid, roomId: roomId as RoomId, from }), [
+      roomLock(roomNid),
+    ])
   }
 }
 

@@ -16,7 +16,19 @@ import { stricterStanding } from './states.ts'
 
 type Deps = Pick<
   PrivacyDeps,
-  'database' | 'clock' | 'random' | 'config' | 'log' | 'journal' | 'sessions' | 'outbound' | 'changes' | 'erased' | 'roomCache' | 'eraser' | 'failpoint'
+  | 'database'
+  | 'clock'
+  | 'random'
+  | 'config'
+  | 'log'
+  | 'journal'
+  | 'sessions'
+  | 'outbound'
+  | 'changes'
+  | 'erased'
+  | 'roomCache'
+  | 'eraser'
+  | 'failpoint'
 >
 
 /** Who is to be erased, and by whose decision. */
@@ -95,7 +107,13 @@ async function begin(deps: Deps, request: ErasureRequest, userNid: number, mode:
           ...lockOf(entry, userNid, record.seq),
           reason: reason ?? null,
         })
-        await insertAudit(tx, { ts, actor: by === 'self' ? userId : by, action: 'erasure.request', target: userId, reason: reason ?? null })
+        await insertAudit(tx, {
+          ts,
+          actor: by === 'self' ? userId : by,
+          action: 'erasure.request',
+          target: userId,
+          reason: reason ?? null,
+        })
       },
       { locks: [userLock(userNid)] },
     )
@@ -134,7 +152,12 @@ async function answerOf(deps: Deps, userId: UserId, row: ErasureRow): Promise<Er
 }
 
 /** A second request may make a job stricter, as long as it is not settled. */
-async function strengthen(deps: Deps, userId: UserId, row: ErasureRow, asked: ErasureMode | undefined): Promise<ErasureRow> {
+async function strengthen(
+  deps: Deps,
+  userId: UserId,
+  row: ErasureRow,
+  asked: ErasureMode | undefined,
+): Promise<ErasureRow> {
   if (asked !== 'redact' || row.mode === 'redact' || row.settled_ts !== null) return row
   const record = await deps.journal.begin({ kind: 'stricter', ts: deps.clock.now(), user: userId, id: row.id })
   try {
@@ -152,7 +175,11 @@ async function strengthen(deps: Deps, userId: UserId, row: ErasureRow, asked: Er
 }
 
 /** From `forget` to `redact`, in the caller's transaction; one that is settled or over stays as it is. */
-export async function makeStricter(tx: Tx, deps: Pick<PrivacyDeps, 'erased' | 'changes'>, row: ErasureRow): Promise<void> {
+export async function makeStricter(
+  tx: Tx,
+  deps: Pick<PrivacyDeps, 'erased' | 'changes'>,
+  row: ErasureRow,
+): Promise<void> {
   if (row.mode === 'redact' || row.settled_ts !== null || row.state === 'CANCELLED') return
   const { erasure_nid: nid, user_nid: userNid } = row
   const { state, resume } = stricterStanding(row)

@@ -14,7 +14,10 @@ export const personalTables: readonly string[] = tables
   .map(({ name }) => name)
 
 /** When the database may be rewritten next, for a job with this deadline (ms). */
-export async function rewriteDueTs(deps: Pick<PrivacyDeps, 'database' | 'clock' | 'config'>, deadlineTs: number): Promise<number> {
+export async function rewriteDueTs(
+  deps: Pick<PrivacyDeps, 'database' | 'clock' | 'config'>,
+  deadlineTs: number,
+): Promise<number> {
   const { everyMs, window } = deps.config.erasure.rewrite
   const last = Number((await deps.database.read((conn) => findFact(conn, doneFact))) ?? 0)
   const earliest = Math.max(deps.clock.now(), last + everyMs)
@@ -39,7 +42,9 @@ export async function wasRewrittenSince(deps: Pick<PrivacyDeps, 'database'>, ts:
 }
 
 /** Rewrites the database so that what was deleted is gone from free pages, indexes, statistics and the log. */
-export async function rewriteNow(deps: Pick<PrivacyDeps, 'database' | 'clock' | 'blobFiles' | 'eraser' | 'log'>): Promise<void> {
+export async function rewriteNow(
+  deps: Pick<PrivacyDeps, 'database' | 'clock' | 'blobFiles' | 'eraser' | 'log'>,
+): Promise<void> {
   const asked = deps.clock.now()
   await deps.eraser.alone('rewrite', async () => {
     if (await wasRewrittenSince(deps, asked)) return

@@ -29,7 +29,8 @@ export async function sendRedactions(deps: PrivacyDeps, job: Job): Promise<void>
   const waiting = await deps.database.read((conn) => listErasureRooms(conn, job.nid, 'pending'))
   const next = waiting[Symbol.iterator]()
   const work = async () => {
-    for (let { done, value } = next.next(); !done; { done, value } = next.next()) await redactRoom(deps, job, value as ErasureRoom)
+    for (let { done, value } = next.next(); !done; { done, value } = next.next())
+      await redactRoom(deps, job, value as ErasureRoom)
   }
   await Promise.all(Array.from({ length: Math.min(roomsAtOnce, waiting.length) }, work))
 }
@@ -53,7 +54,12 @@ async function redactRoom(deps: PrivacyDeps, job: Job, { room_nid: roomNid, room
     }
   }
   await writeFor(deps, job, (tx) =>
-    putErasureRoom(tx, job.nid, roomNid, { state: 'redacted', notBeforeTs: deps.clock.now(), attempts: 0, error: null }),
+    putErasureRoom(tx, job.nid, roomNid, {
+      state: 'redacted',
+      notBeforeTs: deps.clock.now(),
+      attempts: 0,
+      error: null,
+    }),
   )
 }
 
@@ -100,7 +106,8 @@ export async function obstacleIn(
     { type: 'm.room.member', stateKey: job.userId },
     { type: 'm.room.server_acl', stateKey: '' },
   ])
-  if (create === undefined || member === undefined || memberOf(member.content, 'membership') !== 'join') return 'not_joined'
+  if (create === undefined || member === undefined || memberOf(member.content, 'membership') !== 'join')
+    return 'not_joined'
   if (!isServerAllowed(deps.serverName, acl?.content)) return 'acl_denied'
   const power = powerLevelsOf(create, levels)
   return power.levelOf(job.userId) < power.requiredFor('m.room.redaction', false) ? 'not_permitted' : undefined

@@ -5,7 +5,13 @@ import { findCertificate } from '../../store/certificates.ts'
 import type { Conn } from '../../store/database.ts'
 import { listErasurePeers } from '../../store/erasure-peers.ts'
 import { listAllErasureRooms } from '../../store/erasure-rooms.ts'
-import { findErasureById, findErasureByReceipt, findUserOfErasure, listErasures, listErasuresOfUser } from '../../store/erasures.ts'
+import {
+  findErasureById,
+  findErasureByReceipt,
+  findUserOfErasure,
+  listErasures,
+  listErasuresOfUser,
+} from '../../store/erasures.ts'
 import type { ErasureMode, ErasureRow } from '../../store/erasures.ts'
 import { findUserNid } from '../../store/users.ts'
 import type { PrivacyDeps } from '../deps.ts'
@@ -32,8 +38,18 @@ export interface ErasureView extends ErasureSummary {
   readonly counts: Counts
   /** `unreachable`: deleted, perhaps still in free pages; `gone`: rewritten; `pending`: not yet deleted */
   readonly content: 'pending' | 'unreachable' | 'gone'
-  readonly failed_rooms: readonly { readonly room_id: string; readonly state: string; readonly attempts: number; readonly error: string | null }[]
-  readonly peers: readonly { readonly host: string; readonly state: string; readonly attempts: number; readonly last_ts: number | null }[]
+  readonly failed_rooms: readonly {
+    readonly room_id: string
+    readonly state: string
+    readonly attempts: number
+    readonly error: string | null
+  }[]
+  readonly peers: readonly {
+    readonly host: string
+    readonly state: string
+    readonly attempts: number
+    readonly last_ts: number | null
+  }[]
   readonly app_services: readonly { readonly id: string; readonly state: string }[]
   readonly certificate: object | null
 }
@@ -107,7 +123,18 @@ export async function showReceipt(deps: Deps, token: string): Promise<ReceiptVie
   for (const { state } of view.peers) peers[state] = (peers[state] ?? 0) + 1
   const { id, mode, state, requested_ts, deadline_ts, settled_ts, closed_ts, content, counts, certificate } = view
   const times = { requested_ts, deadline_ts, settled_ts, closed_ts }
-  return { id, mode, state, ...times, content, counts, failed_rooms: view.failed_rooms.length, peers, salt: row.salt.toString('base64'), certificate }
+  return {
+    id,
+    mode,
+    state,
+    ...times,
+    content,
+    counts,
+    failed_rooms: view.failed_rooms.length,
+    peers,
+    salt: row.salt.toString('base64'),
+    certificate,
+  }
 }
 
 async function summaryOf(conn: Conn, row: ErasureRow): Promise<ErasureSummary> {

@@ -44,7 +44,10 @@ export function isCancellable(standing: Standing): boolean {
 }
 
 /** Where a job goes on that becomes stricter: at the redactions, or where it is, if it has not come so far. */
-export function stricterStanding(standing: Standing): { readonly state: ErasureState; readonly resume: ErasureState | null } {
+export function stricterStanding(standing: Standing): {
+  readonly state: ErasureState
+  readonly resume: ErasureState | null
+} {
   const isBehind = (at: string | null) => at === 'PART' || at === 'COLLECT'
   const { state, resume_state: resume } = standing
   if (state === 'HELD' || state === 'STUCK')
@@ -53,7 +56,10 @@ export function stricterStanding(standing: Standing): { readonly state: ErasureS
 }
 
 /** How a state is stored: a job past its deadline says so, and remembers where it is. */
-export function standingAt(reached: ErasureState, isLate: boolean): { readonly state: ErasureState; readonly resume: ErasureState | null } {
+export function standingAt(
+  reached: ErasureState,
+  isLate: boolean,
+): { readonly state: ErasureState; readonly resume: ErasureState | null } {
   const isOver = reached === 'SETTLED' || reached === 'CLOSED'
   return isLate && !isOver ? { state: 'STUCK', resume: reached } : { state: reached, resume: null }
 }

@@ -10,7 +10,9 @@ export function withoutPerson(strippedState: string, userId: UserId): string {
 }
 
 function isAbout(event: Json, userId: UserId): event is JsonObject {
-  return isJsonObject(event) && event.type === 'm.room.member' && (event.sender === userId || event.state_key === userId)
+  return (
+    isJsonObject(event) && event.type === 'm.room.member' && (event.sender === userId || event.state_key === userId)
+  )
 }
 
 function bare(event: JsonObject): JsonObject {

@@ -43,7 +43,11 @@ export interface WorkLimits {
  * worker goes on from there. Gives when to come again, undefined when there is nothing more to do or another worker has
  * it.
  */
-export async function workOn(deps: PrivacyDeps, erasureNid: number, { signal, before }: WorkLimits): Promise<number | undefined> {
+export async function workOn(
+  deps: PrivacyDeps,
+  erasureNid: number,
+  { signal, before }: WorkLimits,
+): Promise<number | undefined> {
   const now = deps.clock.now()
   const fence = await deps.database.write((tx) => leaseErasure(tx, erasureNid, now, now + leaseMs))
   if (fence === undefined) return now + leaseMs / 4
@@ -71,7 +75,12 @@ interface Loaded extends Job {
   readonly step: Step
 }
 
-async function loadJob(deps: PrivacyDeps, nid: number, fence: number, signal: AbortSignal): Promise<Loaded | undefined> {
+async function loadJob(
+  deps: PrivacyDeps,
+  nid: number,
+  fence: number,
+  signal: AbortSignal,
+): Promise<Loaded | undefined> {
   signal.throwIfAborted()
   const row = await deps.database.read((conn) => findErasure(conn, nid))
   const userId = row && (await deps.database.read((conn) => findUserOfErasure(conn, row.user_nid)))

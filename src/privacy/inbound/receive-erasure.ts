@@ -9,7 +9,10 @@ import { findUserNid } from '../../store/users.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import { markErased } from '../erasure/lock.ts'
 
-type Deps = Pick<PrivacyDeps, 'database' | 'clock' | 'config' | 'journal' | 'erased' | 'changes' | 'eraser' | 'serverName' | 'log'>
+type Deps = Pick<
+  PrivacyDeps,
+  'database' | 'clock' | 'config' | 'journal' | 'erased' | 'changes' | 'eraser' | 'serverName' | 'log'
+>
 
 /** More rows than a server keeps of a user of another server. */
 const mostRows = 100_000
@@ -20,7 +23,8 @@ const mostRows = 100_000
  * A user whom no row names needs nothing. Throws `M_FORBIDDEN`.
  */
 export async function receiveErasure(deps: Deps, origin: ServerName, userId: UserId): Promise<void> {
-  if (serverNameOf(userId) !== origin) throw new MatrixError('M_FORBIDDEN', 'Only the server of a user may ask for their erasure')
+  if (serverNameOf(userId) !== origin)
+    throw new MatrixError('M_FORBIDDEN', 'Only the server of a user may ask for their erasure')
   if (!deps.config.erasure.inbound.enabled) throw new MatrixError('M_UNRECOGNIZED', 'Erasures are not accepted here')
   const userNid = await deps.database.read((conn) => findUserNid(conn, userId))
   if (userNid === undefined) return
@@ -47,7 +51,13 @@ export async function receiveErasure(deps: Deps, origin: ServerName, userId: Use
 export async function applyInbound(
   tx: Tx,
   deps: Pick<PrivacyDeps, 'journal' | 'erased' | 'changes' | 'config'>,
-  asked: { readonly userId: UserId; readonly userNid: number; readonly ts: number; readonly until: number; readonly seq: number },
+  asked: {
+    readonly userId: UserId
+    readonly userNid: number
+    readonly ts: number
+    readonly until: number
+    readonly seq: number
+  },
 ): Promise<void> {
   const { userId, userNid, ts, until, seq } = asked
   await deps.journal.note(tx, seq)

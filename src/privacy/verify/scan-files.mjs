@@ -12,7 +12,11 @@ const chunkBytes = 4 * 1024 * 1024
 
 /** @type {{ places: Place[], searches: Search[] }} */
 const { places, searches } = JSON.parse(Buffer.concat(await collect(process.stdin)).toString('utf8'))
-const wanted = searches.map(({ what, patterns, isWord }) => ({ what, isWord, patterns: patterns.map((text) => Buffer.from(text)) }))
+const wanted = searches.map(({ what, patterns, isWord }) => ({
+  what,
+  isWord,
+  patterns: patterns.map((text) => Buffer.from(text)),
+}))
 const overlap = Math.max(1, ...wanted.flatMap(({ patterns }) => patterns.map((bytes) => bytes.length))) + 1
 
 /** @type {{ kind: string, what: string, count: number }[]} */
@@ -70,7 +74,11 @@ function scan(path, counts) {
       const end = isLast ? bytes.length : Math.max(0, bytes.length - overlap)
       for (const { what, patterns, isWord } of wanted)
         for (const pattern of patterns) {
-          for (let at = bytes.indexOf(pattern, kept.length === 0 ? 0 : 1); at >= 0 && at < end; at = bytes.indexOf(pattern, at + 1))
+          for (
+            let at = bytes.indexOf(pattern, kept.length === 0 ? 0 : 1);
+            at >= 0 && at < end;
+            at = bytes.indexOf(pattern, at + 1)
+          )
             if (!isWord || isWordAt(bytes, at, pattern.length)) counts.set(what, (counts.get(what) ?? 0) + 1)
         }
       if (isLast) return
@@ -94,5 +102,12 @@ function isWordAt(bytes, at, length) {
 /** @param {number | undefined} byte */
 function isLetter(byte) {
   if (byte === undefined) return false
-  return (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122) || byte === 45 || byte === 46 || byte === 95
+  return (
+    (byte >= 48 && byte <= 57) ||
+    (byte >= 65 && byte <= 90) ||
+    (byte >= 97 && byte <= 122) ||
+    byte === 45 ||
+    byte === 46 ||
+    byte === 95
+  )
 }

@@ -41,7 +41,12 @@ function siblingsOf(path: string): string[] {
  * Searches the raw bytes of every file, free pages included, and says of what is found there whether it may be, given
  * what the tables hold. The files are read by a process of its own.
  */
-export async function searchFiles(config: Config, userId: UserId, also: readonly string[], tables: TableSearch): Promise<Finding[]> {
+export async function searchFiles(
+  config: Config,
+  userId: UserId,
+  also: readonly string[],
+  tables: TableSearch,
+): Promise<Finding[]> {
   const terms = termsOf(userId, also)
   const searches = terms.map(({ what, text, isId }) => ({
     what,
@@ -60,7 +65,13 @@ export async function searchFiles(config: Config, userId: UserId, also: readonly
   })
 }
 
-function judge(kind: string, isId: boolean, count: number, inTables: number, tables: TableSearch): { may_be: boolean; why: string } {
+function judge(
+  kind: string,
+  isId: boolean,
+  count: number,
+  inTables: number,
+  tables: TableSearch,
+): { may_be: boolean; why: string } {
   const isAtWork = tables.dueTs !== null
   switch (kind) {
     case 'journal':
@@ -73,7 +84,8 @@ function judge(kind: string, isId: boolean, count: number, inTables: number, tab
       return { may_be: true, why: 'inside of files that belong to somebody else, or are listed as kept' }
     default:
       if (isId) return { may_be: true, why: 'the user id stays visible in rooms (P4)' }
-      if (kind === 'database' ? count <= inTables : inTables > 0) return { may_be: true, why: 'what the tables hold, judged above' }
+      if (kind === 'database' ? count <= inTables : inTables > 0)
+        return { may_be: true, why: 'what the tables hold, judged above' }
       if (isAtWork) return { may_be: true, why: 'deleted, and still in free pages: the next rewrite ends that' }
       return { may_be: false, why: 'in free pages or the log: the tables do not have it' }
   }

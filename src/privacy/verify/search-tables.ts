@@ -1,6 +1,6 @@
 import { tables } from '../../../schema/tables/index.ts'
 import { localpartOf } from '../../protocol/ids.ts'
-import type { EventId, RoomId, UserId } from '../../protocol/ids.ts'
+import type { RoomId, UserId } from '../../protocol/ids.ts'
 import { pruneRule } from '../../rooms/prune-rule.ts'
 import { eventOfRow } from '../../rooms/events.ts'
 import { eventAt } from '../../rooms/layers.ts'
@@ -25,7 +25,11 @@ const mostRows = 10_000
 
 /** What the tables hold of a person; `terms` are looked for in every text column. */
 export interface TableSearch {
-  readonly erasure: { readonly id: string; readonly state: string; readonly content: 'pending' | 'unreachable' | 'gone' } | null
+  readonly erasure: {
+    readonly id: string
+    readonly state: string
+    readonly content: 'pending' | 'unreachable' | 'gone'
+  } | null
   readonly found: readonly Finding[]
   /** occurrences of each term in the tables, so that bytes of the file can be compared */
   readonly counts: Readonly<Record<string, number>>
@@ -44,7 +48,17 @@ const belongsToOthers = 'belongs to somebody else, who may name whom they like'
 const stillAtWork = 'the erasure is at work'
 
 /** Texts that other people write and that stay theirs: tables whose rows have another subject. */
-const writtenByOthers = new Set(['profiles', 'account_data', 'filters', 'push_rules', 'devices', 'media', 'user_notifications', 'transactions', 'uia_sessions'])
+const writtenByOthers = new Set([
+  'profiles',
+  'account_data',
+  'filters',
+  'push_rules',
+  'devices',
+  'media',
+  'user_notifications',
+  'transactions',
+  'uia_sessions',
+])
 
 /** The terms to look for: the user id, its localpart, and what the person names. */
 export function termsOf(userId: UserId, also: readonly string[]): Term[] {
@@ -76,7 +90,12 @@ export async function searchPerson(deps: Deps, userId: UserId, also: readonly st
           }
         }
     }
-    return { erasure: stateOf(erasure), found: addUp(found), counts, dueTs: isAtWork(erasure) ? (erasure?.deadline_ts ?? null) : null }
+    return {
+      erasure: stateOf(erasure),
+      found: addUp(found),
+      counts,
+      dueTs: isAtWork(erasure) ? (erasure?.deadline_ts ?? null) : null,
+    }
   })
 }
 
@@ -113,18 +132,26 @@ async function judge(deps: Deps, context: Context, term: Term, hit: TextHit): Pr
   if (hit.table === 'events') return judgeEvent(deps, context, term, hit)
   const isHers = hit.subjects.some((subject) => subject === userNid || subject === userId)
   const map = tables.find(({ name }) => name === hit.table)?.map
-  if (map?.erasure === 'keep' && (term.isId || hit.table === 'audit')) return { may_be: true, why: map.reason ?? 'the data map keeps it' }
+  if (map?.erasure === 'keep' && (term.isId || hit.table === 'audit'))
+    return { may_be: true, why: map.reason ?? 'the data map keeps it' }
   if (isHers && map?.erasure === 'delete') return atWorkOr(erasure, 'it should have been deleted')
   if (!isHers && writtenByOthers.has(hit.table)) return { may_be: true, why: belongsToOthers }
   if (term.isId) return { may_be: true, why: 'the user id stays visible in rooms (P4)' }
-  if (hit.table === 'room_summaries') return { may_be: true, why: 'describes the room as it is now; the state event it comes from is listed too' }
+  if (hit.table === 'room_summaries')
+    return { may_be: true, why: 'describes the room as it is now; the state event it comes from is listed too' }
   return atWorkOr(erasure, 'it should have been deleted')
 }
 
-async function judgeEvent(deps: Deps, { conn, erasure, userNid, userId }: Context, term: Term, hit: TextHit): Promise<Verdict> {
+async function judgeEvent(
+  deps: Deps,
+  { conn, erasure, userNid, userId }: Context,
+  term: Term,
+  hit: TextHit,
+): Promise<Verdict> {
   const [row] = await listEvents(conn, [Number(hit.key[0])])
   if (row === undefined) return { may_be: true, why: 'gone meanwhile' }
-  if (term.isId && (row.pruned_ts !== null || row.sender_nid !== userNid)) return { may_be: true, why: 'the user id stays visible in rooms (P4)' }
+  if (term.isId && (row.pruned_ts !== null || row.sender_nid !== userNid))
+    return { may_be: true, why: 'the user id stays visible in rooms (P4)' }
   const stays = await whyEventStays(deps, conn, row, { userNid, userId, isForget: erasure?.mode === 'forget' })
   if (stays !== undefined) return { may_be: true, why: stays }
   return atWorkOr(erasure, erasure === undefined ? 'there is no erasure' : 'it should have been pruned')
@@ -139,7 +166,7 @@ async function whyEventStays(
   const roomRow = await findRoom(conn, row.room_nid)
   const room = roomRow && (await deps.roomCache.find(conn, roomRow.room_id as RoomId))
   if (room === undefined) return undefined
-  const event = eventOfRow(room, { event_id: row.event_id as EventId, json: row.json })
+  const event = eventOfRow(room, row)
   const isAbout = event.type === 'm.room.member' && event.stateKey === person.userId
   if (row.sender_nid !== person.userNid && !isAbout) return 'written by somebody else'
   const isCurrent = row.state_key_nid !== null && eventAt(room.chain, row.state_key_nid) === row.event_nid

@@ -145,13 +145,8 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
     const replies: EventId[] = []
     for (let i = 0; i < 5; i++) replies.push(await world.say(id, bob, `${i}`, relates('m.thread', root)))
     const reaction = await world.send(id, alice, 'm.reaction', { 'm.relates_to': { rel_type: 'm.annotation', event_id: replies[0] as EventId, key: 'x' } })
-    const ask = (more: object) =>
-      world.read((conn) =>
-        readRelations(world.deps, conn, asBob, id, {
-          ...{ eventId: root, relType: undefined, eventType: undefined, direction: 'b', from: undefined, to: undefined, limit: 3, recurse: false },
-          ...more,
-        }),
-      )
+    const plain = { eventId: root, relType: undefined, eventType: undefined, direction: 'b', from: undefined, to: undefined, limit: 3, recurse: false } as const
+    const ask = (more: object) => world.read((conn) => readRelations(world.deps, conn, asBob, id, { ...plain, ...more }))
     const first = await ask({ relType: 'm.thread' })
     expect(first.chunk.map(({ row }) => row.event_id)).toEqual([replies[4], replies[3], replies[2]])
     const second = await ask({ from: Number(first.next?.slice(1)) })
@@ -169,9 +164,9 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
     const { world, alice, bob, id, asBob } = await start(engine)
     await using _ = world
     const [one, two, three] = [await world.say(id, alice, 'one'), await world.say(id, alice, 'two'), await world.say(id, bob, 'three')]
-    await world.say(id, alice, 'r', relates('m.thread', three as EventId))
-    await world.say(id, bob, 'r', relates('m.thread', one as EventId))
-    await world.say(id, alice, 'r', relates('m.thread', two as EventId))
+    await world.say(id, alice, 'r', relates('m.thread', three))
+    await world.say(id, bob, 'r', relates('m.thread', one))
+    await world.say(id, alice, 'r', relates('m.thread', two))
     const ask = async (participated: boolean, limit = 10, from?: number) => {
       const at = from === undefined ? undefined : async () => from
       const { chunk, next } = await world.read((conn) => readThreads(world.deps, conn, asBob, id, { participated, limit, from: at }))

@@ -6,8 +6,11 @@ import type { ReadDeps } from '../../../src/rooms/read-options.ts'
 import { newestOrd, oldestOrd, readPage } from '../../../src/rooms/timeline.ts'
 import type { UserViewer } from '../../../src/rooms/viewer.ts'
 import type { Conn } from '../../../src/store/database.ts'
+import { putUserErased } from '../../../src/store/erased-marks.ts'
+import { bumpEpoch } from '../../../src/store/epochs.ts'
 import { putForgotten } from '../../../src/store/memberships.ts'
 import type { Engine } from '../../../src/store/statement.ts'
+import { putUserReturned } from '../../../src/store/users.ts'
 import { makeEngine } from '../../support/engine.ts'
 import type { TestEngine } from '../../support/engine.ts'
 
@@ -45,7 +48,21 @@ export class ReadingWorld implements AsyncDisposable {
 
   async erase(userId: UserId, mode: 'redact' | 'forget' = 'forget'): Promise<void> {
     const { userNid } = await this.viewer(userId)
-    this.erased.add(userNid, { erasedTs: this.deps.clock.now(), mode, returnedTs: undefined })
+    const ts = this.deps.clock.now()
+    await this.engine.database.write(async (tx) => {
+      await putUserErased(tx, userNid, { ts, mode })
+      await bumpEpoch(tx, 'erasures')
+      tx.onCommit(() => this.erased.add(userNid, { erasedTs: ts, mode, returnedTs: undefined }))
+    })
+  }
+
+  /** The erased person of another server is active again from `ts` on. */
+  async comeBack(userId: UserId, ts: number): Promise<void> {
+    const { userNid } = await this.viewer(userId)
+    await this.engine.database.write(async (tx) => {
+      await putUserReturned(tx, userNid, ts)
+      tx.onCommit(() => this.erased.returned(userNid, ts))
+    })
   }
 
   read<T>(fn: (conn: Conn) => Promise<T>): Promise<T> {

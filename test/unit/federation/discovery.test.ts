@@ -10,7 +10,13 @@ const hourMs = 3_600_000
 function world(staticRoutes: Record<string, string> = {}) {
   const clock = new VirtualClock()
   const network = new FakeNetwork(clock)
-  const discovery = new Discovery({ net: network.netFor('us'), dns: network.dns, clock, random: systemRandom, staticRoutes })
+  const discovery = new Discovery({
+    net: network.netFor('us'),
+    dns: network.dns,
+    clock,
+    random: systemRandom,
+    staticRoutes,
+  })
   const asked = () => network.log.filter((line) => line.includes('.well-known')).length
   const routes = async (name: string) => (await discovery.routes(name as ServerName)).map(short)
   const wellKnown = (host: string, server: unknown, headers: Record<string, string> = {}) =>
@@ -18,7 +24,8 @@ function world(staticRoutes: Record<string, string> = {}) {
   return { clock, network, discovery, asked, routes, wellKnown }
 }
 
-const short = ({ host, certificateName, dial, guard }: Route) => `${host} ${certificateName} ${dial.host} ${dial.port} ${guard}`
+const short = ({ host, certificateName, dial, guard }: Route) =>
+  `${host} ${certificateName} ${dial.host} ${dial.port} ${guard}`
 
 test.each([
   ['192.0.2.7', '192.0.2.7 192.0.2.7 192.0.2.7 8448 public'],
@@ -81,7 +88,10 @@ test.each([
   ['m.server no server name', () => Response.json({ 'm.server': 'https://x.org/' })],
   ['404', () => Response.json({ 'm.server': 'x.org:1' }, { status: 404 })],
   ['51 KiB', () => Response.json({ 'm.server': 'x.org:1', pad: 'x'.repeat(51 * 1024) })],
-  ['redirects without end', () => new Response(null, { status: 302, headers: { location: '/.well-known/matrix/server' } })],
+  [
+    'redirects without end',
+    () => new Response(null, { status: 302, headers: { location: '/.well-known/matrix/server' } }),
+  ],
 ])('an invalid well-known (%s) counts as none', async (_what, answer) => {
   const { routes, network } = world()
   network.add('example.org', answer)
@@ -90,7 +100,10 @@ test.each([
 
 test('a redirected well-known is followed', async () => {
   const { routes, network, wellKnown } = world()
-  network.add('example.org', () => new Response(null, { status: 301, headers: { location: 'https://www.example.org/wk' } }))
+  network.add(
+    'example.org',
+    () => new Response(null, { status: 301, headers: { location: 'https://www.example.org/wk' } }),
+  )
   wellKnown('www.example.org', 'hs.example.org:1')
   expect(await routes('example.org')).toEqual(['hs.example.org:1 hs.example.org hs.example.org 1 public'])
 })

@@ -26,13 +26,19 @@ test.each(['@a:other.test', '@a:peer.test:8448', '@a:PEER.TEST', '@a:sub.peer.te
   },
 )
 
-test.each<[Json]>([[null], [[]], [{}], [{ event_ids: [] }], [{ event_ids: 'x', data: {} }], [{ event_ids: [7] }], [receipt({ data: { thread_id: 7 } })], [receipt({ data: { thread_id: '' } })]])(
-  'a receipt that is %j is left out, its neighbour is not',
-  (bad) => {
-    const content = { '!r:x.test': { 'm.read': { '@a:peer.test': bad, '@b:peer.test': receipt() } } }
-    expect(parseReceipts(content, origin).map(({ userId }) => userId)).toEqual(['@b:peer.test'])
-  },
-)
+test.each<[Json]>([
+  [null],
+  [[]],
+  [{}],
+  [{ event_ids: [] }],
+  [{ event_ids: 'x', data: {} }],
+  [{ event_ids: [7] }],
+  [receipt({ data: { thread_id: 7 } })],
+  [receipt({ data: { thread_id: '' } })],
+])('a receipt that is %j is left out, its neighbour is not', (bad) => {
+  const content = { '!r:x.test': { 'm.read': { '@a:peer.test': bad, '@b:peer.test': receipt() } } }
+  expect(parseReceipts(content, origin).map(({ userId }) => userId)).toEqual(['@b:peer.test'])
+})
 
 test('a flood of receipts is cut off', () => {
   const users = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`@u${i}:peer.test`, receipt()]))
@@ -41,7 +47,15 @@ test('a flood of receipts is cut off', () => {
 
 test('what is no EDU is none', () => {
   expect(parseEdu({ edu_type: 'x', content: {} })).toEqual({ type: 'x', content: {} })
-  for (const value of [null, [], 'x', {}, { edu_type: 7, content: {} }, { edu_type: 'x' }, { edu_type: 'x', content: [] }]) {
+  for (const value of [
+    null,
+    [],
+    'x',
+    {},
+    { edu_type: 7, content: {} },
+    { edu_type: 'x' },
+    { edu_type: 'x', content: [] },
+  ]) {
     expect(parseEdu(value)).toBeUndefined()
   }
 })

@@ -13,7 +13,12 @@ import { Home } from '../../support/federation.ts'
 const dayMs = 24 * 3_600_000
 const newKey = () => generateSigningKey((size) => systemRandom.bytes(size))
 
-function message(home: Home, server: string, key: SigningKey, options: { version?: string; ts?: number; signer?: string; id?: string } = {}): RoomEvent {
+function message(
+  home: Home,
+  server: string,
+  key: SigningKey,
+  options: { version?: string; ts?: number; signer?: string; id?: string } = {},
+): RoomEvent {
   const version = findRoomVersion(options.version ?? '10') as RoomVersion
   const fields: JsonObject = {
     type: 'm.room.message',
@@ -61,7 +66,9 @@ test('unsigned, signed by another server, with another key id, over other bytes:
   const { keyRing } = w.home
   const good = message(w.home, 'peer.test', peer.key)
   const other = newKey()
-  expect(await keyRing.verifyEvent(message(w.home, 'peer.test', peer.key, { signer: 'other.test' }))).toMatch(/not signed by peer/)
+  expect(await keyRing.verifyEvent(message(w.home, 'peer.test', peer.key, { signer: 'other.test' }))).toMatch(
+    /not signed by peer/,
+  )
   expect(await keyRing.verifyEvent(message(w.home, 'peer.test', other))).toMatch(/no valid key/)
   expect(await keyRing.verifyEvent(message(w.home, 'peer.test', { ...other, keyId: peer.key.keyId }))).toMatch(/wrong/)
   const { signatures: _signatures, ...unsigned } = good.pdu
@@ -93,8 +100,12 @@ test('an event later than the time of its key is refused from room version 5 on'
   await using w = await world()
   const peer = w.evil('peer.test')
   const late = peer.validUntilTs + 1
-  expect(await w.home.keyRing.verifyEvent(message(w.home, 'peer.test', peer.key, { version: '4', ts: late }))).toBeUndefined()
-  expect(await w.home.keyRing.verifyEvent(message(w.home, 'peer.test', peer.key, { version: '5', ts: late }))).toMatch(/no valid key/)
+  expect(
+    await w.home.keyRing.verifyEvent(message(w.home, 'peer.test', peer.key, { version: '4', ts: late })),
+  ).toBeUndefined()
+  expect(await w.home.keyRing.verifyEvent(message(w.home, 'peer.test', peer.key, { version: '5', ts: late }))).toMatch(
+    /no valid key/,
+  )
 })
 
 test('a key that claims to last for years counts for a week', async () => {
@@ -114,7 +125,9 @@ test('after a rotation the old key verifies old events, no new ones, and no requ
   const expired = w.home.clock.now() - dayMs
   peer.handlers.push(({ url }) =>
     url.endsWith('/key/v2/server')
-      ? Response.json(peer.keyDocument({ old_verify_keys: { [old.keyId]: { key: old.publicKey, expired_ts: expired } } }))
+      ? Response.json(
+          peer.keyDocument({ old_verify_keys: { [old.keyId]: { key: old.publicKey, expired_ts: expired } } }),
+        )
       : undefined,
   )
   const { home } = w
@@ -131,10 +144,22 @@ test('of two keys under one id the current one of the server itself counts', asy
   const liar = { ...newKey(), keyId: peer.key.keyId }
   const peerAlive = peer.keyDocument()
   const notary = w.evil('notary.test')
-  const signed = signJson({ ...peer.keyDocument({}, liar), verify_keys: { [liar.keyId]: { key: liar.publicKey } } }, 'notary.test', notary.key)
-  notary.handlers.push(({ url }) => (url.endsWith('/key/v2/query') ? Response.json({ server_keys: [signed] }) : undefined))
+  const signed = signJson(
+    { ...peer.keyDocument({}, liar), verify_keys: { [liar.keyId]: { key: liar.publicKey } } },
+    'notary.test',
+    notary.key,
+  )
+  notary.handlers.push(({ url }) =>
+    url.endsWith('/key/v2/query') ? Response.json({ server_keys: [signed] }) : undefined,
+  )
   let isUp = false
-  peer.handlers.push(({ url }) => (url.endsWith('/key/v2/server') ? (isUp ? Response.json(peerAlive) : new Response(null, { status: 503 })) : undefined))
+  peer.handlers.push(({ url }) =>
+    url.endsWith('/key/v2/server')
+      ? isUp
+        ? Response.json(peerAlive)
+        : new Response(null, { status: 503 })
+      : undefined,
+  )
   // as long as the server is down there is only the notary's word
   expect(await w.home.passing(w.home.keyRing.verifyEvent(message(w.home, 'peer.test', liar)))).toBeUndefined()
   isUp = true
@@ -155,7 +180,8 @@ test.each([
   ],
   [
     'is of another server',
-    (document: JsonObject, notary: EvilServer) => signJson({ ...document, server_name: 'other.test' }, 'notary.test', notary.key),
+    (document: JsonObject, notary: EvilServer) =>
+      signJson({ ...document, server_name: 'other.test' }, 'notary.test', notary.key),
   ],
 ])('a notary document that %s is not used', async (_what, twist) => {
   await using w = await world({ notaries: ['notary.test'] })
@@ -164,7 +190,9 @@ test.each([
   notary.handlers.push(({ url }) =>
     url.endsWith('/key/v2/query') ? Response.json({ server_keys: [twist(peer.keyDocument(), notary)] }) : undefined,
   )
-  expect(await w.home.passing(w.home.keyRing.verifyEvent(message(w.home, 'dead.test', peer.key)))).toMatch(/no valid key/)
+  expect(await w.home.passing(w.home.keyRing.verifyEvent(message(w.home, 'dead.test', peer.key)))).toMatch(
+    /no valid key/,
+  )
 })
 
 test('an honest notary helps out for a server that is gone', async () => {
@@ -182,7 +210,10 @@ test('an honest notary helps out for a server that is gone', async () => {
 test.each<[string, (peer: EvilServer) => JsonObject]>([
   ['of another server', (peer) => ({ ...peer.keyDocument(), server_name: 'other.test' })],
   ['unsigned', (peer) => ({ ...peer.keyDocument(), signatures: {} })],
-  ['signed by another key', (peer) => ({ ...peer.keyDocument(), signatures: { 'peer.test': { [peer.key.keyId]: 'A'.repeat(86) } } })],
+  [
+    'signed by another key',
+    (peer) => ({ ...peer.keyDocument(), signatures: { 'peer.test': { [peer.key.keyId]: 'A'.repeat(86) } } }),
+  ],
   ['without an end of validity', (peer) => peer.keyDocument({ valid_until_ts: 'soon' })],
 ])('a key document %s is not used', async (_what, make) => {
   await using w = await world()
@@ -221,12 +252,16 @@ test('an event in our name is verified with our own keys, current and old, witho
   const old = newKey()
   const current = newKey()
   const now = Date.UTC(2026, 0, 1)
-  await using home = await Home.make('us.test', { ownKeys: { current, old: [{ keyId: old.keyId, publicKey: old.publicKey, expiredTs: now }] } })
+  await using home = await Home.make('us.test', {
+    ownKeys: { current, old: [{ keyId: old.keyId, publicKey: old.publicKey, expiredTs: now }] },
+  })
   expect(await home.keyRing.verifyEvent(message(home, 'us.test', current))).toBeUndefined()
   expect(await home.keyRing.verifyEvent(message(home, 'us.test', old, { ts: now - 1 }))).toBeUndefined()
   expect(await home.keyRing.verifyEvent(message(home, 'us.test', old, { ts: now + 1 }))).toMatch(/no valid key/)
   expect(await home.keyRing.verifyEvent(message(home, 'us.test', newKey()))).toMatch(/no valid key/)
-  expect(await home.keyRing.verifyEvent(message(home, 'us.test', { ...newKey(), keyId: current.keyId }))).toMatch(/wrong/)
+  expect(await home.keyRing.verifyEvent(message(home, 'us.test', { ...newKey(), keyId: current.keyId }))).toMatch(
+    /wrong/,
+  )
   expect(home.network.log).toEqual([])
 })
 
@@ -235,7 +270,10 @@ test('as a notary: the document of the other server with both signatures, ours a
   const peer = w.evil('peer.test')
   const [document] = await w.home.keyRing.notarised('peer.test' as ServerName, w.home.clock.now())
   expect(Object.keys(document?.signatures as object).toSorted()).toEqual(['peer.test', 'us.test'])
-  expect(document).toMatchObject({ server_name: 'peer.test', verify_keys: { [peer.key.keyId]: { key: peer.key.publicKey } } })
+  expect(document).toMatchObject({
+    server_name: 'peer.test',
+    verify_keys: { [peer.key.keyId]: { key: peer.key.publicKey } },
+  })
   w.home.network.remove('peer.test')
   await w.home.clock.advance(20 * dayMs)
   expect(await w.home.keyRing.notarised('peer.test' as ServerName, w.home.clock.now())).toHaveLength(1)
@@ -243,7 +281,13 @@ test('as a notary: the document of the other server with both signatures, ours a
 })
 
 /** A request of the peer as the gate sees it. */
-async function ask(home: Home, peer: EvilServer, twist: Twist = {}, target = '/_matrix/federation/v1/x?a=b', body: JsonObject | undefined = { a: 1 }) {
+async function ask(
+  home: Home,
+  peer: EvilServer,
+  twist: Twist = {},
+  target = '/_matrix/federation/v1/x?a=b',
+  body: JsonObject | undefined = { a: 1 },
+) {
   const request = peer.request(home.name, 'PUT', target, body, twist)
   const authorization = twist.authorization ?? [request.headers.get('authorization') ?? '']
   const sent = await request.text()
@@ -278,7 +322,10 @@ test.each<[string, (peer: EvilServer) => Twist]>([
   [
     'with headers of two origins',
     (peer) => {
-      const header = peer.request('us.test' as ServerName, 'PUT', '/_matrix/federation/v1/x?a=b', { a: 1 }).headers.get('authorization') ?? ''
+      const header =
+        peer
+          .request('us.test' as ServerName, 'PUT', '/_matrix/federation/v1/x?a=b', { a: 1 })
+          .headers.get('authorization') ?? ''
       return { authorization: [header, header.replace('peer.test', 'other.test')] }
     },
   ],

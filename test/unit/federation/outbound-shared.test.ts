@@ -24,35 +24,38 @@ function listening(network: FakeNetwork, clock: VirtualClock) {
   return got
 }
 
-test.skipIf(!engines.includes('postgres'))('of two processes only one sends to a destination, and the other takes over when it dies', async () => {
-  const clock = new VirtualClock()
-  const network = new FakeNetwork(clock)
-  await using place = await makePlace('postgres')
-  const first = await Home.make('a.test', { clock, network, place })
-  const second = await Home.make('a.test', { clock, network, place, ownKeys: first.ownKeys })
-  const got = listening(network, clock)
-  const servers = await first.room(1, [peer])
-  await first.outbound.start()
-  await second.outbound.start()
-  const said: number[] = []
-  for (let round = 0; round < 10; round++) {
-    said.push(...(await first.say(1, 7)))
-    first.outbound.wake(servers)
-    second.outbound.wake(servers)
-    await clock.advance(500)
-  }
-  await clock.until(() => got.numbers.length >= said.length)
-  expect(got.numbers).toEqual(said)
-  expect(got.mostAtOnce).toBe(1)
-  // the first one dies while it has the lease
-  await first.outbound.stop()
-  await first.database.write((tx) => leaseDestination(tx, servers[0] as number, clock.now(), clock.now() + 9000))
-  const more = await first.say(1, 3)
-  const took = await clock.until(() => got.numbers.length >= said.length + 3)
-  expect(took).toBeLessThan(20_000)
-  expect(got.numbers.slice(said.length)).toEqual(more)
-  await second.outbound.stop()
-})
+test.skipIf(!engines.includes('postgres'))(
+  'of two processes only one sends to a destination, and the other takes over when it dies',
+  async () => {
+    const clock = new VirtualClock()
+    const network = new FakeNetwork(clock)
+    await using place = await makePlace('postgres')
+    const first = await Home.make('a.test', { clock, network, place })
+    const second = await Home.make('a.test', { clock, network, place, ownKeys: first.ownKeys })
+    const got = listening(network, clock)
+    const servers = await first.room(1, [peer])
+    await first.outbound.start()
+    await second.outbound.start()
+    const said: number[] = []
+    for (let round = 0; round < 10; round++) {
+      said.push(...(await first.say(1, 7)))
+      first.outbound.wake(servers)
+      second.outbound.wake(servers)
+      await clock.advance(500)
+    }
+    await clock.until(() => got.numbers.length >= said.length)
+    expect(got.numbers).toEqual(said)
+    expect(got.mostAtOnce).toBe(1)
+    // the first one dies while it has the lease
+    await first.outbound.stop()
+    await first.database.write((tx) => leaseDestination(tx, servers[0] as number, clock.now(), clock.now() + 9000))
+    const more = await first.say(1, 3)
+    const took = await clock.until(() => got.numbers.length >= said.length + 3)
+    expect(took).toBeLessThan(20_000)
+    expect(got.numbers.slice(said.length)).toEqual(more)
+    await second.outbound.stop()
+  },
+)
 
 test('what one process queued and did not send is found by the next', async () => {
   const clock = new VirtualClock()

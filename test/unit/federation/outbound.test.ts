@@ -22,7 +22,7 @@ class Peer {
       const { pathname } = new URL(request.url)
       if (!pathname.startsWith('/_matrix/federation/v1/send/')) return new Response(null, { status: 404 })
       const body = await request.text()
-      const { pdus, edus = [] } = JSON.parse(body) as Received
+      const { pdus, edus = [] } = JSON.parse(body) as Partial<Received> & Pick<Received, 'pdus'>
       const transaction = { txnId: pathname.slice(28), body, pdus, edus }
       this.received.push(transaction)
       return this.answer(transaction)
@@ -101,25 +101,28 @@ test('backoff doubles from 30 s to an hour on the first day, then to 24 hours', 
   expect(Math.max(...waits)).toBeLessThan(27 * hourMs)
 })
 
-test.each([hourMs, dayMs, 7 * dayMs])('a peer that is back after %d ms gets everything within 60 s of its first sign of life', async (away) => {
-  await using home = await Home.make('a.test')
-  await home.outbound.start()
-  const servers = await home.room(1, ['b.test'])
-  const [said] = await home.say(1)
-  home.outbound.wake(servers)
-  let now = 0
-  await home.clock.until(() => home.destinations.isFailing('b.test' as ServerName))
-  while (now < away) {
-    await home.clock.advance(Math.min(hourMs, away - now))
-    now += hourMs
-    await home.clock.until(() => home.clock.pending > 1)
-  }
-  const peer = new Peer(home.network, 'b.test')
-  home.destinations.contacted('b.test' as ServerName)
-  const took = await home.clock.until(() => peer.numbers.length > 0)
-  expect(took).toBeLessThan(60_000)
-  expect(peer.numbers).toEqual([said])
-})
+test.each([hourMs, dayMs, 7 * dayMs])(
+  'a peer that is back after %d ms gets everything within 60 s of its first sign of life',
+  async (away) => {
+    await using home = await Home.make('a.test')
+    await home.outbound.start()
+    const servers = await home.room(1, ['b.test'])
+    const [said] = await home.say(1)
+    home.outbound.wake(servers)
+    let now = 0
+    await home.clock.until(() => home.destinations.isFailing('b.test' as ServerName))
+    while (now < away) {
+      await home.clock.advance(Math.min(hourMs, away - now))
+      now += hourMs
+      await home.clock.until(() => home.clock.pending > 1)
+    }
+    const peer = new Peer(home.network, 'b.test')
+    home.destinations.contacted('b.test' as ServerName)
+    const took = await home.clock.until(() => peer.numbers.length > 0)
+    expect(took).toBeLessThan(60_000)
+    expect(peer.numbers).toEqual([said])
+  },
+)
 
 test('after a long absence redactions come first, all of them, then the newest event, and the rest is left to backfill', async () => {
   await using home = await Home.make('a.test')
@@ -253,12 +256,15 @@ test('an event that a peer refuses as it is does not block those behind it', asy
   await using home = await Home.make('a.test')
   const peer = new Peer(home.network, 'b.test')
   peer.answer = ({ pdus }) =>
-    pdus.some(({ n }) => n === 7) ? Response.json({ errcode: 'M_BAD_JSON' }, { status: 400 }) : Response.json({ pdus: {} })
+    pdus.some(({ n }) => n === 7)
+      ? Response.json({ errcode: 'M_BAD_JSON' }, { status: 400 })
+      : Response.json({ pdus: {} })
   const servers = await home.room(1, ['b.test'])
   await home.outbound.start()
   await home.say(1, 20)
   home.outbound.wake(servers)
-  const taken = () => peer.received.filter(({ pdus }) => !pdus.some(({ n }) => n === 7)).flatMap(({ pdus }) => pdus.map(({ n }) => n))
+  const taken = () =>
+    peer.received.filter(({ pdus }) => !pdus.some(({ n }) => n === 7)).flatMap(({ pdus }) => pdus.map(({ n }) => n))
   await home.clock.until(() => taken().includes(20), dayMs)
   expect(taken()).toEqual(Array.from({ length: 20 }, (_, i) => i + 1).filter((n) => n !== 7))
 })

@@ -44,7 +44,10 @@ test('after a rotation the new key signs and the old one is kept beside it', asy
 
 test.each([
   ['the example of the specification', 'YJDBA9Xnr2sVqXD9Vj7XVUnmFZcZrlw8Md7kMW+3XA1'],
-  ['RFC 8032’s first', Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex').toString('base64')],
+  [
+    'RFC 8032’s first',
+    Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex').toString('base64'),
+  ],
   ['nothing but zeros', Buffer.alloc(32).toString('base64')],
   ['one byte over and over', Buffer.alloc(32, 7).toString('base64')],
 ])('a key that everybody knows is refused: %s', async (_what, seed) => {
@@ -52,11 +55,14 @@ test.each([
   await expect(loadSigningKeys(path, systemRandom)).rejects.toThrow(/signing key/)
 })
 
-test.each(['', 'rubbish', 'ed25519 1 tooshort', 'ed25519 a:b AAAA'])('a file with %j is an error, and is not overwritten', async (text) => {
-  writeFileSync(path, text)
-  await expect(loadSigningKeys(path, systemRandom)).rejects.toThrow(/holds no signing key/)
-  expect(readFileSync(path, 'utf8')).toBe(text)
-})
+test.each(['', 'rubbish', 'ed25519 1 tooshort', 'ed25519 a:b AAAA'])(
+  'a file with %j is an error, and is not overwritten',
+  async (text) => {
+    writeFileSync(path, text)
+    await expect(loadSigningKeys(path, systemRandom)).rejects.toThrow(/holds no signing key/)
+    expect(readFileSync(path, 'utf8')).toBe(text)
+  },
+)
 
 test('an old key with the id of the current one does not count', async () => {
   const key = generateSigningKey((size) => systemRandom.bytes(size))

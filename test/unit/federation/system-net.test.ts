@@ -30,7 +30,9 @@ afterAll(() => {
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 async function serve(handler: Handler, isTls = false): Promise<number> {
-  const server: Server = isTls ? createHttps({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, handler) : createHttp(handler)
+  const server: Server = isTls
+    ? createHttps({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, handler)
+    : createHttp(handler)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   closers.push(() => {
     server.closeAllConnections()
@@ -76,19 +78,90 @@ const failure = async (work: Promise<unknown>) => {
 }
 
 const internal = [
-  '127.0.0.1', '127.0.0.53', '127.255.255.255', '0.0.0.0', '0.1.2.3', '10.0.0.1', '10.255.255.255', '172.16.0.1', '172.31.255.255',
-  '192.168.0.1', '192.168.255.255', '169.254.169.254', '169.254.0.1', '100.64.0.1', '100.127.255.255', '192.0.0.1', '192.0.2.1',
-  '198.18.0.1', '198.19.255.255', '198.51.100.1', '203.0.113.1', '224.0.0.1', '239.255.255.255', '240.0.0.1', '255.255.255.255',
-  '192.88.99.1', '[::]', '[::1]', '[::127.0.0.1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '[::ffff:10.0.0.1]', '[::ffff:169.254.169.254]',
-  '[0:0:0:0:0:ffff:7f00:1]', '[64:ff9b::127.0.0.1]', '[64:ff9b::7f00:1]', '[64:ff9b::a00:1]', '[64:ff9b:1::1]', '[fe80::1]', '[febf::1]',
-  '[fec0::1]', '[fc00::1]', '[fd00::1]', '[fdff:ffff::1]', '[ff02::1]', '[2001:db8::1]', '[2002:7f00:1::]', '[2002:a00:1::]',
-  '[2001::1]', '[100::1]', '[2001:10::1]', '[2001:20::1]', '[5f00::1]',
+  '127.0.0.1',
+  '127.0.0.53',
+  '127.255.255.255',
+  '0.0.0.0',
+  '0.1.2.3',
+  '10.0.0.1',
+  '10.255.255.255',
+  '172.16.0.1',
+  '172.31.255.255',
+  '192.168.0.1',
+  '192.168.255.255',
+  '169.254.169.254',
+  '169.254.0.1',
+  '100.64.0.1',
+  '100.127.255.255',
+  '192.0.0.1',
+  '192.0.2.1',
+  '198.18.0.1',
+  '198.19.255.255',
+  '198.51.100.1',
+  '203.0.113.1',
+  '224.0.0.1',
+  '239.255.255.255',
+  '240.0.0.1',
+  '255.255.255.255',
+  '192.88.99.1',
+  '[::]',
+  '[::1]',
+  '[::127.0.0.1]',
+  '[::ffff:127.0.0.1]',
+  '[::ffff:7f00:1]',
+  '[::ffff:10.0.0.1]',
+  '[::ffff:169.254.169.254]',
+  '[0:0:0:0:0:ffff:7f00:1]',
+  '[64:ff9b::127.0.0.1]',
+  '[64:ff9b::7f00:1]',
+  '[64:ff9b::a00:1]',
+  '[64:ff9b:1::1]',
+  '[fe80::1]',
+  '[febf::1]',
+  '[fec0::1]',
+  '[fc00::1]',
+  '[fd00::1]',
+  '[fdff:ffff::1]',
+  '[ff02::1]',
+  '[2001:db8::1]',
+  '[2002:7f00:1::]',
+  '[2002:a00:1::]',
+  '[2001::1]',
+  '[100::1]',
+  '[2001:10::1]',
+  '[2001:20::1]',
+  '[5f00::1]',
 ]
 // what a URL parser or getaddrinfo makes 127.0.0.1 or another internal address of
 const spelled = [
-  '127.1', '127.0.1', '2130706433', '0x7f000001', '0x7f.1', '0x7f.0.0.1', '0177.0.0.1', '017700000001', '0177.1', '127.0.0.1.', '127.000.000.001',
-  '0', '0x0', '00.0.0.0', '0300.0250.0.1', '0xc0.0xa8.0.1', '3232235521', '2852039166', '0xa9fea9fe', '169.254.43518',
-  '127。0。0。1', '127.0.0.1', '①②⑦.⓪.⓪.①', 'localhost', 'LOCALHOST', 'localhost.', 'ip6-localhost', '%31%32%37.0.0.1',
+  '127.1',
+  '127.0.1',
+  '2130706433',
+  '0x7f000001',
+  '0x7f.1',
+  '0x7f.0.0.1',
+  '0177.0.0.1',
+  '017700000001',
+  '0177.1',
+  '127.0.0.1.',
+  '127.000.000.001',
+  '0',
+  '0x0',
+  '00.0.0.0',
+  '0300.0250.0.1',
+  '0xc0.0xa8.0.1',
+  '3232235521',
+  '2852039166',
+  '0xa9fea9fe',
+  '169.254.43518',
+  '127。0。0。1',
+  '127.0.0.1',
+  '①②⑦.⓪.⓪.①',
+  'localhost',
+  'LOCALHOST',
+  'localhost.',
+  'ip6-localhost',
+  '%31%32%37.0.0.1',
 ]
 
 test.each([...internal, ...spelled])('%s is never dialled for strangers', async (host) => {
@@ -99,15 +172,22 @@ test.each([...internal, ...spelled])('%s is never dialled for strangers', async 
   })
   const { makeSystemDns } = await import('../../../src/util/dns.ts')
   const net = makeNet({ dns: makeSystemDns() })
-  const said = await failure(net.request({ ...base, url: `http://${host}:${port}/`, guard: 'public', deadlineMs: 3000 }))
+  const said = await failure(
+    net.request({ ...base, url: `http://${host}:${port}/`, guard: 'public', deadlineMs: 3000 }),
+  )
   expect(['refused-address', 'resolve']).toContain(said)
-  expect(await failure(net.request({ ...base, url: 'http://example.org/', dial: { host, port }, guard: 'public' }))).toMatch(/refused-address|resolve/)
+  expect(
+    await failure(net.request({ ...base, url: 'http://example.org/', dial: { host, port }, guard: 'public' })),
+  ).toMatch(/refused-address|resolve/)
   expect(reached).toBe(false)
 })
 
-test.each(['1.1.1.1', '8.8.8.8', '[2606:4700::1111]', '[64:ff9b::808:808]', '[::ffff:8.8.8.8]'])('%s is public', (address) => {
-  expect(isPublicAddress(address)).toBe(true)
-})
+test.each(['1.1.1.1', '8.8.8.8', '[2606:4700::1111]', '[64:ff9b::808:808]', '[::ffff:8.8.8.8]'])(
+  '%s is public',
+  (address) => {
+    expect(isPublicAddress(address)).toBe(true)
+  },
+)
 
 test('a name that resolves to an internal address is refused, also when it did not at first (rebinding)', async () => {
   let reached = 0
@@ -115,10 +195,16 @@ test('a name that resolves to an internal address is refused, also when it did n
     reached++
     response.end('internal')
   })
-  const dns = scriptedDns({ 'inside.test': [['127.0.0.1']], 'mixed.test': [['10.0.0.1', '127.0.0.1', '::1']], 'rebinds.test': [['203.0.113.9'], ['127.0.0.1']] })
+  const dns = scriptedDns({
+    'inside.test': [['127.0.0.1']],
+    'mixed.test': [['10.0.0.1', '127.0.0.1', '::1']],
+    'rebinds.test': [['203.0.113.9'], ['127.0.0.1']],
+  })
   const net = makeNet({ dns })
   for (const host of ['inside.test', 'mixed.test', 'rebinds.test', 'rebinds.test']) {
-    expect(await failure(net.request({ ...base, url: `http://${host}:${port}/`, guard: 'public' }))).toBe('refused-address')
+    expect(await failure(net.request({ ...base, url: `http://${host}:${port}/`, guard: 'public' }))).toBe(
+      'refused-address',
+    )
   }
   expect(reached).toBe(0)
   // the same names, when the operator wrote them down or allows it
@@ -133,9 +219,13 @@ test('a redirect to an internal address is refused, whoever wrote the first one 
     reached++
     response.end()
   })
-  const port = await serve((_request, response) => response.writeHead(302, { location: `http://127.0.0.1:${inside}/` }).end())
+  const port = await serve((_request, response) =>
+    response.writeHead(302, { location: `http://127.0.0.1:${inside}/` }).end(),
+  )
   const net = makeNet({ dns: scriptedDns({ 'hook.test': [['127.0.0.1']] }) })
-  expect(await failure(net.request({ ...base, url: `http://hook.test:${port}/`, redirects: 3 }))).toBe('refused-address')
+  expect(await failure(net.request({ ...base, url: `http://hook.test:${port}/`, redirects: 3 }))).toBe(
+    'refused-address',
+  )
   expect(reached).toBe(0)
   expect((await net.request({ ...base, url: `http://hook.test:${port}/` })).status).toBe(302)
 })
@@ -150,8 +240,16 @@ test('redirects are counted, and carry no credentials elsewhere', async () => {
     if (request.url === '/loop') return response.writeHead(302, { location: '/loop' }).end()
     return response.writeHead(307, { location: `http://two.test:${second}/` }).end()
   })
-  const net = makeNet({ dns: scriptedDns({ 'one.test': [['127.0.0.1']], 'two.test': [['127.0.0.1']] }), allowPrivateAddresses: true })
-  const answer = await net.request({ ...base, url: `http://one.test:${port}/`, redirects: 3, headers: { authorization: 'secret', host: 'x.test' } })
+  const net = makeNet({
+    dns: scriptedDns({ 'one.test': [['127.0.0.1']], 'two.test': [['127.0.0.1']] }),
+    allowPrivateAddresses: true,
+  })
+  const answer = await net.request({
+    ...base,
+    url: `http://one.test:${port}/`,
+    redirects: 3,
+    headers: { authorization: 'secret', host: 'x.test' },
+  })
   expect(Buffer.from(answer.body).toString()).toBe('there')
   expect(answer.url).toBe(`http://two.test:${second}/`)
   expect(seen).toEqual([undefined, `two.test:${second}`])
@@ -159,7 +257,12 @@ test('redirects are counted, and carry no credentials elsewhere', async () => {
 })
 
 const dial = async (handler: Handler) => ({ host: '127.0.0.1', port: await serve(handler, true) })
-const tlsRequest = (more: Partial<NetRequest>): NetRequest => ({ ...base, url: 'https://localhost/x', tls: { ca: [ca] }, ...more })
+const tlsRequest = (more: Partial<NetRequest>): NetRequest => ({
+  ...base,
+  url: 'https://localhost/x',
+  tls: { ca: [ca] },
+  ...more,
+})
 
 test('TLS: the certificate must be for the name, by a trusted authority', async () => {
   const at = await dial((request, response) => response.end(request.headers.host))
@@ -167,7 +270,13 @@ test('TLS: the certificate must be for the name, by a trusted authority', async 
   const answer = await net.request(tlsRequest({ dial: at, headers: { host: 'matrix.test' } }))
   expect(Buffer.from(answer.body).toString()).toBe('matrix.test')
   expect((await net.request(tlsRequest({ dial: at, tls: { ca: [ca], servername: '127.0.0.1' } }))).status).toBe(200)
-  expect((await net.request(tlsRequest({ dial: at, url: 'https://other.test/', tls: { ca: [ca], servername: 'localhost' } }))).status).toBe(200)
+  expect(
+    (
+      await net.request(
+        tlsRequest({ dial: at, url: 'https://other.test/', tls: { ca: [ca], servername: 'localhost' } }),
+      )
+    ).status,
+  ).toBe(200)
   expect(await failure(net.request(tlsRequest({ dial: at, tls: {} })))).toBe('tls')
   expect(await failure(net.request(tlsRequest({ dial: at, url: 'https://other.test/' })))).toBe('tls')
   expect(await failure(net.request(tlsRequest({ dial: at, tls: { ca: [ca], servername: '127.0.0.2' } })))).toBe('tls')
@@ -210,7 +319,9 @@ test.each([
   const answer = await net.request({ ...base, url: `http://127.0.0.1:${port}/` })
   expect(Buffer.from(answer.body).toString()).toBe('a'.repeat(1000))
   const before = process.memoryUsage().rss
-  expect(await failure(net.request({ ...base, url: `http://127.0.0.1:${port}/bomb`, deadlineMs: 20_000 }))).toBe('too-large')
+  expect(await failure(net.request({ ...base, url: `http://127.0.0.1:${port}/bomb`, deadlineMs: 20_000 }))).toBe(
+    'too-large',
+  )
   expect(process.memoryUsage().rss - before).toBeLessThan(400_000_000)
 })
 
@@ -296,6 +407,8 @@ test('a proxy is used for what is public, not for what is configured, and never 
   expect(Buffer.from(answer.body).toString()).toBe('at localhost')
   expect(asked).toEqual(['localhost:443'])
   expect((await net.request(tlsRequest({ dial: { host: '127.0.0.1', port } }))).status).toBe(200)
-  expect(await failure(net.request(tlsRequest({ dial: { host: '127.0.0.1', port }, guard: 'public' })))).toBe('refused-address')
+  expect(await failure(net.request(tlsRequest({ dial: { host: '127.0.0.1', port }, guard: 'public' })))).toBe(
+    'refused-address',
+  )
   expect(asked).toHaveLength(1)
 })

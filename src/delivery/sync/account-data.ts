@@ -1,0 +1,70 @@
+import { pushRulesContent } from '../../accounts/push-rules.ts'
+import type { EventFilter } from '../../protocol/filter.ts'
+import { matchesEvent, matchesRoom } from '../../protocol/filter-match.ts'
+import { globalRoom } from '../../store/account-data.ts'
+import { findPushRules } from '../../store/push-rules.ts'
+import type { SyncDataRow } from '../../store/sync.ts'
+import { listRoomAccountData, listSyncAccountData } from '../../store/sync.ts'
+import { RawJson } from '../../util/raw-json.ts'
+import type { SyncContext } from './context.ts'
+import { isNews } from './token.ts'
+
+/** An item of account data as clients get it. */
+interface DataEvent {
+  readonly type: string
+  readonly content: RawJson | object
+}
+
+/** A user's account data that a reader does not know: of no room, and by room. */
+export interface AccountData {
+  readonly global: readonly DataEvent[]
+  readonly byRoom: ReadonlyMap<number, readonly SyncDataRow[]>
+}
+
+/** Reads it, the push rules included. */
+export async function readAccountData(context: SyncContext): Promise<AccountData> {
+  const { conn, viewer, since, behind, request } = context
+  const rows =
+    since !== undefined && behind.length === 0
+      ? []
+      : await listSyncAccountData(conn, viewer.userNid, since === undefined ? undefined : behind)
+  const filter = request.filter.accountData
+  const byRoom = new Map<number, SyncDataRow[]>()
+  const global: DataEvent[] = []
+  for (const row of rows) {
+    if (row.room_nid === globalRoom) global.push(...shown(filter, [row]))
+    else byRoom.set(row.room_nid, [...(byRoom.get(row.room_nid) ?? []), row])
+  }
+  if (matchesEvent(filter, { type: 'm.push_rules', content: {} }) && (await haveRulesChanged(context)))
+    global.push({ type: 'm.push_rules', content: await pushRulesContent(conn, viewer.userNid, viewer.userId) })
+  return { global, byRoom }
+}
+
+async function haveRulesChanged({ conn, viewer, since, behind }: SyncContext): Promise<boolean> {
+  if (since === undefined) return true
+  if (behind.length === 0) return false
+  const row = await findPushRules(conn, viewer.userNid)
+  return row !== undefined && isNews(since, row)
+}
+
+/** The items of one room; all there are where the reader sees the room for the first time. */
+export async function roomAccountData(
+  context: SyncContext,
+  data: AccountData,
+  room: { readonly nid: number; readonly id: string },
+  isWhole: boolean,
+): Promise<readonly DataEvent[]> {
+  const filter = context.request.filter.room.accountData
+  if (!matchesRoom(filter, room.id)) return []
+  const rows =
+    isWhole && context.since !== undefined
+      ? await listRoomAccountData(context.conn, context.viewer.userNid, room.nid)
+      : (data.byRoom.get(room.nid) ?? [])
+  return shown(filter, rows)
+}
+
+function shown(filter: EventFilter, rows: readonly SyncDataRow[]): DataEvent[] {
+  return rows
+    .filter(({ type }) => matchesEvent(filter, { type, content: {} }))
+    .map(({ type, content }) => ({ type, content: content === null ? {} : new RawJson(content) }))
+}

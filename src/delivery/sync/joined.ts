@@ -1,0 +1,109 @@
+import { formatRoomToken } from '../../rooms/room-token.ts'
+import { readEvents } from '../../rooms/read-events.ts'
+import type { Room } from '../../rooms/room.ts'
+import { UserStanding } from '../../rooms/standing.ts'
+import type { SyncRoomRow } from '../../store/sync.ts'
+import { listMembershipHistory } from '../../store/timeline.ts'
+import { RawJson } from '../../util/raw-json.ts'
+import { sumUnread } from '../unread.ts'
+import type { RoomUnread, Unread } from '../unread.ts'
+import type { AccountData } from './account-data.ts'
+import { roomAccountData } from './account-data.ts'
+import type { SyncContext } from './context.ts'
+import { ephemeralEvents } from './ephemeral.ts'
+import { endGroup, stateTexts } from './state.ts'
+import { heroesOf, summaryOf } from './summary.ts'
+import { collectTimeline } from './timeline.ts'
+import type { Timeline } from './timeline.ts'
+import { isNews } from './token.ts'
+
+/** A joined room in an answer; undefined where there is nothing that the reader does not know. */
+export async function joinedRoom(
+  context: SyncContext,
+  row: SyncRoomRow,
+  room: Room,
+  data: AccountData,
+  unread: () => Promise<RoomUnread | undefined>,
+): Promise<object | undefined> {
+  const { deps, conn, viewer, request, since } = context
+  const isWhole = since === undefined || (isNews(since, row) && !(await wasJoined(context, room)))
+  const isFull = isWhole || request.fullState
+  const standing = await UserStanding.of(deps, conn, room, viewer)
+  const timeline = await collectTimeline(context, room, standing, { top: row.last_ord, isWhole })
+  const hasMoved = timeline.newest !== undefined
+  const showsSummary = isFull || (hasMoved && (timeline.isLimited || timeline.rows.some(changesSummary)))
+  const heroes = showsSummary ? heroesOf(row, viewer.userId) : []
+  const state =
+    isFull || hasMoved
+      ? await stateTexts(context, room, standing, {
+          isFull,
+          timeline,
+          end: endGroup(room, timeline),
+          alsoMembers: isFull ? [viewer.userId, ...heroes] : heroes,
+        })
+      : []
+  const events = await timelineTexts(context, room, standing, timeline)
+  const ephemeral = await ephemeralEvents(context, room, isWhole)
+  const accountData = await roomAccountData(context, data, room, isWhole)
+  const isEmpty = events.length === 0 && state.length === 0 && ephemeral.length === 0 && accountData.length === 0
+  if (isEmpty && !isFull && !timeline.isLimited) return undefined
+  return {
+    ...(showsSummary ? { summary: summaryOf(row, heroes) } : {}),
+    [request.stateAfterKey ?? 'state']: eventList(state),
+    timeline: timelineOf(events, timeline),
+    ephemeral: { events: ephemeral },
+    account_data: { events: accountData },
+    ...unreadOf(await unread(), request.filter.room.timeline.unreadThreadNotifications),
+  }
+}
+
+/** Was the reader in the room at the token? */
+async function wasJoined({ deps, conn, viewer, since }: SyncContext, room: Room): Promise<boolean> {
+  const keyNid = await deps.roomCache.stateKeyNid(conn, { type: 'm.room.member', stateKey: viewer.userId })
+  if (keyNid === undefined || since === undefined) return false
+  const known = (await listMembershipHistory(conn, room.nid, keyNid)).find((row) => !isNews(since, row))
+  if (known === undefined) return false
+  return (JSON.parse(known.json) as { content: { membership?: unknown } }).content.membership === 'join'
+}
+
+const summaryTypes = new Set(['m.room.member', 'm.room.name', 'm.room.canonical_alias', 'm.room.create'])
+
+function changesSummary({ type, state_key_nid }: { readonly type: string; readonly state_key_nid: number | null }): boolean {
+  return state_key_nid !== null && summaryTypes.has(type)
+}
+
+/** The events of a timeline, serialised; they have been found visible. */
+export async function timelineTexts(
+  context: SyncContext,
+  room: Room,
+  standing: UserStanding,
+  { rows }: Timeline,
+): Promise<string[]> {
+  if (rows.length === 0) return []
+  const options = { ...context.reading, standing, withoutVisibility: true }
+  return (await readEvents(context.deps, context.conn, context.viewer, room, rows, options)).map(({ text }) => text)
+}
+
+export function eventList(texts: readonly string[]): object {
+  return { events: new RawJson(`[${texts.join(',')}]`) }
+}
+
+/** `timeline` of a room in an answer. */
+export function timelineOf(texts: readonly string[], { isLimited, prevOrd }: Timeline): object {
+  return { ...eventList(texts), limited: isLimited, prev_batch: formatRoomToken(prevOrd) }
+}
+
+const none: Unread = { notifications: 0, highlights: 0 }
+
+function unreadOf(unread: RoomUnread | undefined, isThreaded: boolean): object {
+  if (!isThreaded) return { unread_notifications: countsOf(unread === undefined ? none : sumUnread(unread)) }
+  const threads = [...(unread ?? [])].filter(([thread]) => thread !== 'main').map(([thread, each]) => [thread, countsOf(each)])
+  return {
+    unread_notifications: countsOf(unread?.get('main') ?? none),
+    ...(threads.length > 0 ? { unread_thread_notifications: Object.fromEntries(threads) as object } : {}),
+  }
+}
+
+function countsOf({ notifications, highlights }: Unread): object {
+  return { notification_count: notifications, highlight_count: highlights }
+}

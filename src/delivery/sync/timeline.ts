@@ -1,0 +1,111 @@
+import type { RoomEventFilter } from '../../protocol/filter.ts'
+import { limitOf, matchesRoom } from '../../protocol/filter-match.ts'
+import { isIgnored } from '../../rooms/ignored.ts'
+import type { Room } from '../../rooms/room.ts'
+import type { UserStanding } from '../../rooms/standing.ts'
+import { matchesFilter } from '../../rooms/timeline.ts'
+import type { EventRow } from '../../store/events.ts'
+import { listRelatedParents } from '../../store/sync.ts'
+import { listTimelineBack } from '../../store/timeline.ts'
+import type { SyncContext } from './context.ts'
+import { isNews } from './token.ts'
+
+/** The newest events of a room, as far as a reader gets them. */
+export interface Timeline {
+  /** oldest first */
+  readonly rows: readonly EventRow[]
+  readonly isLimited: boolean
+  /** what comes before is reached from here */
+  readonly prevOrd: number
+  /** the newest row looked at, shown or not: the end of the timeline */
+  readonly newest: EventRow | undefined
+  /** state group after the newest event that the reader knows, where it was met on the way back */
+  readonly knownGroup: number | undefined
+}
+
+const normalLimit = 10
+const mostLimit = 100
+/** How many rows are looked through for events that the reader may see and the filter lets through. */
+const mostRows = 1_000
+
+/** The state of the room after an event: what the graph's forks resolved to, or the event's own. */
+export function groupAfter(row: Pick<EventRow, 'state_after' | 'current_after'>): number {
+  return row.current_after ?? row.state_after ?? 0
+}
+
+/**
+ * The newest events of a room from `top` down: to the first that the reader knows (`isWhole`: as if they knew none), to a
+ * gap in the history, or as many as the filter wants. (client-server API, "Syncing")
+ */
+export async function collectTimeline(
+  context: SyncContext,
+  room: Room,
+  standing: UserStanding,
+  { top, isWhole }: { readonly top: number; readonly isWhole: boolean },
+): Promise<Timeline> {
+  const filter = context.request.filter.room.timeline
+  const limit = limitOf(filter, normalLimit, mostLimit)
+  const since = isWhole ? undefined : context.since
+  const kept: EventRow[] = []
+  let newest: EventRow | undefined
+  let lastOrd: number | undefined
+  let isLimited = false
+  let knownGroup: number | undefined
+  const isWanted = matchesRoom(filter, room.id) ? wanted(context, room, standing, filter) : undefined
+
+  let most = since === undefined ? limit + 1 : 4
+  let at = top
+  reading: for (let seen = 0; seen < mostRows; most = Math.min(most * 4, 100)) {
+    const rows = await listTimelineBack(context.conn, room.nid, at, most)
+    const related = await relatedAmong(context, room, filter, rows)
+    for (const row of rows) {
+      const ord = row.ord as number
+      if (since !== undefined && !isNews(since, row)) {
+        knownGroup = groupAfter(row)
+        break reading
+      }
+      // what is missing or was fetched later is history: it is reached by /messages
+      if ((lastOrd !== undefined && isGap(lastOrd, ord)) || (since !== undefined && row.backfilled)) {
+        isLimited = true
+        break reading
+      }
+      newest ??= row
+      lastOrd = ord
+      if (isWanted === undefined || (related !== undefined && !related.has(row.event_id)) || !(await isWanted(row))) continue
+      if (kept.length === limit) {
+        isLimited = true
+        break reading
+      }
+      kept.push(row)
+    }
+    seen += rows.length
+    if (rows.length < most) break
+    if (seen >= mostRows) isLimited = true
+    at = (rows.at(-1)?.ord as number) - 1
+  }
+  const first = kept.at(-1)
+  const prevOrd = first?.ord == null ? top : first.ord - 1
+  return { rows: kept.reverse(), isLimited, prevOrd, newest, knownGroup }
+}
+
+/** Live events follow each other without a hole; history that was fetched ends where they begin. */
+function isGap(above: number, ord: number): boolean {
+  return above - ord > 1 && !(above === 1 && ord === -1)
+}
+
+function wanted(context: SyncContext, room: Room, standing: UserStanding, filter: RoomEventFilter) {
+  return async (row: EventRow): Promise<boolean> =>
+    !isIgnored(context.ignored, row) && matchesFilter(room, row, filter) && (await standing.maySee(row))
+}
+
+/** Those of the events that the filter's `related_by_…` let through; undefined where it has none. */
+async function relatedAmong(
+  { conn }: SyncContext,
+  room: Room,
+  { relatedByRelTypes: types, relatedBySenders: senders }: RoomEventFilter,
+  rows: readonly EventRow[],
+): Promise<Set<string> | undefined> {
+  if (types === undefined && senders === undefined) return undefined
+  const ids = rows.map((row) => row.event_id)
+  return listRelatedParents(conn, room.nid, ids, { types, senders })
+}

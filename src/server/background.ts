@@ -1,0 +1,18 @@
+import { finishDeactivations, sweepAccounts } from '../accounts/sweep.ts'
+import type { Deps } from '../http/deps.ts'
+import { sweepRemoteMedia } from '../media/remove.ts'
+import { sweepReservations } from '../media/upload.ts'
+import { resumeStaged } from '../rooms/receive.ts'
+import type { Repeated } from './repeat.ts'
+
+const minuteMs = 60_000
+
+/** Begins what goes on beside requests: what a crash left undone at once, sweeps from time to time. */
+export function startBackground(deps: Deps, repeated: Repeated): void {
+  repeated.once('events that waited at the last stop', () => resumeStaged(deps))
+  repeated.once('deactivated accounts', () => finishDeactivations(deps, deps.departure))
+  repeated.add('deactivated accounts', 30 * minuteMs, () => finishDeactivations(deps, deps.departure))
+  repeated.add('sweep of accounts', 5 * minuteMs, () => sweepAccounts(deps))
+  repeated.add('sweep of reserved media', 60 * minuteMs, () => sweepReservations(deps))
+  repeated.add('sweep of remote media', 60 * minuteMs, () => sweepRemoteMedia(deps))
+}

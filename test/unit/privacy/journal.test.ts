@@ -1,0 +1,60 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { formatLine, Journal } from '../../../src/privacy/journal.ts'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lethe-journal-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const path = () => join(folder, 'sub', 'journal.jsonl')
+
+test('lines come back after a restart, and a torn last one is cut off', async () => {
+  const journal = await Journal.open(path())
+  await journal.append({ kind: 'deactivation', ts: 1, user: '@a:b' })
+  await journal.append({ kind: 'deactivation', ts: 2, user: '@c:b' })
+  await journal.close()
+  appendFileSync(path(), '{"entry":{"kind":"deac')
+  const again = await Journal.open(path())
+  expect(again.lastSeq).toBe(2)
+  expect(again.after(1).map(({ entry }) => entry)).toEqual([{ kind: 'deactivation', ts: 2, user: '@c:b' }])
+  await again.append({ kind: 'void', ts: 3, line: 2 })
+  await again.close()
+  const third = await Journal.open(path())
+  expect(third.lastSeq).toBe(3)
+  await third.close()
+})
+
+test('a changed, a missing and a foreign line are noticed', async () => {
+  const journal = await Journal.open(path())
+  for (let ts = 1; ts <= 3; ts++) await journal.append({ kind: 'deactivation', ts, user: '@a:b' })
+  await journal.close()
+  const text = readFileSync(path(), 'utf8')
+  const lines = text.split('\n')
+  for (const changed of [
+    text.replace('@a:b', '@x:b'),
+    [lines[0], lines[2], ''].join('\n'),
+    lines.slice(1).join('\n'),
+    `{}\n${text}`,
+  ]) {
+    writeFileSync(path(), changed)
+    await expect(Journal.open(path())).rejects.toThrow('line')
+  }
+})
+
+test('another process adopts lines, and only those that follow its own', async () => {
+  const one = await Journal.open(path())
+  const two = await Journal.open(join(folder, 'two.jsonl'))
+  const first = await one.append({ kind: 'deactivation', ts: 1, user: '@a:b' })
+  const second = await one.append({ kind: 'deactivation', ts: 2, user: '@a:b' })
+  await expect(two.adopt([second])).rejects.toThrow('does not follow')
+  await two.adopt([first, second])
+  await two.adopt([first])
+  expect(two.after(0).map(formatLine)).toEqual(one.after(0).map(formatLine))
+  expect(two.lastHash).toBe(one.lastHash)
+  await one.close()
+  await two.close()
+})
