@@ -16,6 +16,8 @@ interface Failing extends DestinationState {
   readonly failingSinceTs: number
   /** when it was last tried, by the monotonic clock */
   lastTryMs: number
+  /** when it last made contact itself, by the monotonic clock */
+  contactMs: number
 }
 
 const hourMs = 3_600_000
@@ -43,8 +45,8 @@ export class Destinations {
     const rows = await this.#deps.database.read(listFailingDestinations)
     for (const server of this.#failing.keys()) if (!rows.has(server)) this.#failing.delete(server)
     for (const [server, row] of rows) {
-      const lastTryMs = this.#failing.get(server)?.lastTryMs ?? -Infinity
-      this.#failing.set(server, { ...row, failingSinceTs: row.failingSinceTs ?? row.retryTs, lastTryMs })
+      const { lastTryMs, contactMs } = this.#failing.get(server) ?? { lastTryMs: -Infinity, contactMs: -Infinity }
+      this.#failing.set(server, { ...row, failingSinceTs: row.failingSinceTs ?? row.retryTs, lastTryMs, contactMs })
     }
   }
 
@@ -65,6 +67,8 @@ export class Destinations {
   checkUsable(server: ServerName, patience: 'user' | 'background'): string | undefined {
     const state = this.#failing.get(server)
     if (state === undefined || this.waitMs(server) === 0) return undefined
+    // It is there: what it just sent may need an answer to a question. One that fails waits for the next contact.
+    if (state.contactMs > state.lastTryMs) return undefined
     const nowMs = this.#deps.clock.monotonic()
     if (patience === 'background' || nowMs - state.lastTryMs < userTryMs)
       return 'did not answer lately, and is tried again later'
@@ -96,7 +100,7 @@ export class Destinations {
     const intervalMs = Math.max(Math.min(doubled, longest), Math.min(atLeastMs, dayMs))
     const waitMs = Math.round(intervalMs * (0.9 + random.integer(2001) / 10_000))
     const state = { failingSinceTs, retryTs: now + waitMs, intervalMs }
-    this.#failing.set(server, { ...state, lastTryMs })
+    this.#failing.set(server, { ...state, lastTryMs, contactMs: known?.contactMs ?? -Infinity })
     this.#put(server, state, null)
   }
 
@@ -104,8 +108,10 @@ export class Destinations {
   contacted(server: ServerName): void {
     for (const listener of this.#contacts) listener(server)
     const state = this.#failing.get(server)
-    if (state === undefined || this.waitMs(server) === 0) return
+    if (state === undefined) return
     const { clock } = this.#deps
+    state.contactMs = clock.monotonic()
+    if (this.waitMs(server) === 0) return
     const inMs = Math.max(0, state.lastTryMs + contactMs - clock.monotonic())
     if (this.waitMs(server) <= inMs) return
     const woken = { ...state, retryTs: Math.ceil(clock.now() + inMs) }

@@ -1,11 +1,11 @@
 import type { ServerName } from '../protocol/ids.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import { isDestinationLeased, leaseDestination, releaseDestination } from '../store/destinations.ts'
-import { finishOutboundTransaction } from '../store/outbound.ts'
+import { finishOutboundTransaction, isAnythingWaiting } from '../store/outbound.ts'
 import type { Semaphore } from '../util/semaphore.ts'
 import { FederationError } from './errors.ts'
 import type { EphemeralEdu, OutboundDeps } from './outbound.ts'
-import { isAnythingWaiting, maxEdus, nextTransaction, type Transaction } from './transaction.ts'
+import { maxEdus, nextTransaction, type Transaction } from './transaction.ts'
 
 export interface QueueDeps extends OutboundDeps {
   readonly signal: AbortSignal
@@ -184,7 +184,9 @@ export class OutboundQueue {
       this.#most = wholeSize
       this.#refusals = 0
       await this.#finish(transaction, fence)
-      return 'sent'
+      if (!transaction.isAll || this.#isWoken) return 'sent'
+      await this.#release()
+      return 'idle'
     } catch (error) {
       if (!(error instanceof FederationError)) throw error
       if (signal.aborted) return 'failed'

@@ -32,6 +32,8 @@ export interface Transaction {
   readonly size: number
   /** whether its row is in the database, so that it is sent until it is acknowledged */
   readonly isStored: boolean
+  /** nothing else waited when it was built */
+  readonly isAll: boolean
 }
 
 export interface BuildArgs {
@@ -48,13 +50,6 @@ export interface BuildArgs {
   readonly ephemeral: readonly JsonObject[]
 }
 
-/** Whether anything that is stored waits for a destination. */
-export async function isAnythingWaiting(conn: Conn, serverNid: number): Promise<boolean> {
-  if ((await store.findOutboundTransaction(conn, serverNid)) !== undefined) return true
-  if ((await store.listOutboundEdus(conn, serverNid, 1)).length > 0) return true
-  return (await store.listRoomsBehind(conn, serverNid, 1)).length > 0
-}
-
 /**
  * The transaction that a destination gets next: the one in flight, as it was, or a new one, stored. Undefined: nothing
  * waits. In one write, so that no erasure comes between looking and storing. Contents that turn out to be nothing are
@@ -68,7 +63,7 @@ export async function nextTransaction(tx: Tx, args: BuildArgs): Promise<Transact
     const eventNids = JSON.parse(row.event_nids) as number[]
     const size = eventNids.length + marks.eduNids.length
     if (size <= args.most || size <= 1) {
-      if (row.epoch === epoch) return { txnId: row.txn_id, body: row.body, marks, size, isStored: true }
+      if (row.epoch === epoch) return { txnId: row.txn_id, body: row.body, marks, size, isStored: true, isAll: false }
       return rebuild(tx, args, row, marks, eventNids, epoch)
     }
   }
@@ -91,16 +86,18 @@ async function rebuild(
   const txnId = body === row.body ? row.txn_id : args.newTxnId
   if (size === 0) {
     await store.finishOutboundTransaction(tx, args.serverNid, { txnId: row.txn_id, ...marks })
-    return { txnId, body, marks, size, isStored: false }
+    return { txnId, body, marks, size, isStored: false, isAll: false }
   }
   await store.putOutboundTransaction(tx, { ...row, txn_id: txnId, body, epoch })
-  return { txnId, body, marks, size, isStored: true }
+  return { txnId, body, marks, size, isStored: true, isAll: false }
 }
 
 async function build(tx: Tx, args: BuildArgs, epoch: number): Promise<Transaction | undefined> {
   const { serverNid, server, origin, prepare, nowTs, newTxnId } = args
   const chosen = await chooseEvents(tx, args)
-  const waiting = await store.listOutboundEdus(tx, serverNid, Math.min(maxEdus, args.most))
+  const mostEdus = Math.min(maxEdus, args.most)
+  const waiting = await store.listOutboundEdus(tx, serverNid, mostEdus)
+  const isAll = chosen.isAll && waiting.length < mostEdus
   const pdus = await prepare(tx, server, chosen.eventNids)
   const eduTexts = [...waiting.map(eduText), ...args.ephemeral.slice(0, maxEdus - waiting.length).map(canonicalJson)]
   const marks: Marks = { rooms: chosen.rooms, eduNids: waiting.map(({ eduNid }) => eduNid) }
@@ -109,10 +106,10 @@ async function build(tx: Tx, args: BuildArgs, epoch: number): Promise<Transactio
   if (size === 0 && isNothing) return undefined
   const body = bodyText(origin, nowTs, pdus, eduTexts)
   // Ephemeral ones alone are not worth a row: what they say is soon untrue.
-  if (isNothing) return { txnId: newTxnId, body, marks, size, isStored: false }
+  if (isNothing) return { txnId: newTxnId, body, marks, size, isStored: false, isAll }
   if (size === 0) {
     await store.finishOutboundTransaction(tx, serverNid, { txnId: newTxnId, ...marks })
-    return { txnId: newTxnId, body, marks, size, isStored: false }
+    return { txnId: newTxnId, body, marks, size, isStored: false, isAll }
   }
   await store.putOutboundTransaction(tx, {
     server_nid: serverNid,
@@ -123,12 +120,13 @@ async function build(tx: Tx, args: BuildArgs, epoch: number): Promise<Transactio
     epoch,
     created_ts: nowTs,
   })
-  return { txnId: newTxnId, body, marks, size, isStored: true }
+  return { txnId: newTxnId, body, marks, size, isStored: true, isAll }
 }
 
 interface Chosen {
   readonly eventNids: number[]
   readonly rooms: [number, number][]
+  readonly isAll: boolean
 }
 
 async function chooseEvents(tx: Tx, { serverNid, isCatchingUp, most: wished }: BuildArgs): Promise<Chosen> {
@@ -141,12 +139,13 @@ async function chooseEvents(tx: Tx, { serverNid, isCatchingUp, most: wished }: B
     behind.filter((room) => !isFar(room)),
     most,
   )
-  for (const room of behind.filter(isFar)) {
+  const far = behind.filter(isFar)
+  for (const room of far) {
     const left = most - chosen.eventNids.length
     if (left <= 0) break
     await chooseCatchUp(tx, serverNid, room, left, chosen)
   }
-  return chosen
+  return far.length === 0 ? chosen : { ...chosen, isAll: false }
 }
 
 async function chooseInOrder(
@@ -167,7 +166,7 @@ async function chooseInOrder(
   const isAll = events.length < most
   for (const { roomNid, endNid } of isAll ? rooms : []) marks.set(roomNid, Math.max(endNid, marks.get(roomNid) ?? 0))
   const sendable = events.filter((event) => !event.held && event.sender_server_nid !== serverNid)
-  return { eventNids: sendable.map(({ event_nid }) => event_nid), rooms: [...marks] }
+  return { eventNids: sendable.map(({ event_nid }) => event_nid), rooms: [...marks], isAll }
 }
 
 /** All redactions of ours first, oldest first: behind a single newest event a peer would never ask for them. */

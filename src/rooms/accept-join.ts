@@ -1,7 +1,7 @@
 import { MatrixError } from '../protocol/errors.ts'
 import { isRefusal } from '../protocol/event-refusal.ts'
 import type { RoomEvent } from '../protocol/event.ts'
-import type { ServerName, UserId } from '../protocol/ids.ts'
+import type { ServerName } from '../protocol/ids.ts'
 import { parseUserId, serverNameOf } from '../protocol/ids.ts'
 import { parseEvent } from '../protocol/parse-event.ts'
 import { cosignEvent } from '../protocol/sign.ts'
@@ -52,7 +52,7 @@ async function withOurSignature(deps: RoomsDeps, room: Room, event: RoomEvent): 
     const current = await deps.roomCache.get(conn, room.id)
     if (await needsAuthoriser(conn, deps, current, event.sender))
       await assertMeetsCondition(conn, deps, current, event.sender)
-    if (!(await mayAuthorise(conn, deps, current, authoriser as UserId)))
+    if (!(await mayAuthorise(conn, deps, current, authoriser)))
       throw new MatrixError('M_FORBIDDEN', 'The user named may not let anybody in')
   })
   const pdu = cosignEvent(room.version, event.pdu, deps.serverName, deps.signingKey)

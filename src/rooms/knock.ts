@@ -76,7 +76,9 @@ async function knockRemotely(
     const stripped: StrippedState[] = [...readStripped(state), strippedState(event)]
     const noted = await deps.database.write((tx) =>
       putOutOfBand(tx, deps, {
-        ...{ roomId, userId, stripped },
+        roomId,
+        userId,
+        stripped,
         version: parts.version,
         sender: userId,
         membership: 'knock',

@@ -29,14 +29,18 @@ export interface TemplateParts {
 }
 
 /** What templates of other servers are seen to have; everything else is a sign of something else. */
-const fields = new Set([
-  ...['type', 'room_id', 'sender', 'state_key', 'content', 'prev_events', 'auth_events', 'depth', 'origin'],
-  ...['origin_server_ts', 'hashes', 'signatures', 'unsigned', 'event_id', 'prev_state', 'membership', 'redacts'],
-])
-const contentFields = new Set([
-  ...['membership', 'displayname', 'avatar_url', 'reason', 'is_direct', 'third_party_invite'],
-  ...['join_authorised_via_users_server', 'xyz.amorgan.blurhash', 'blurhash'],
-])
+const fields = new Set(
+  (
+    'type room_id sender state_key content prev_events auth_events depth origin origin_server_ts hashes signatures ' +
+    'unsigned event_id prev_state membership redacts'
+  ).split(' '),
+)
+const contentFields = new Set(
+  (
+    'membership displayname avatar_url reason is_direct third_party_invite join_authorised_via_users_server ' +
+    'xyz.amorgan.blurhash blurhash'
+  ).split(' '),
+)
 
 /**
  * What we take of a template for `make_join`, `make_leave` or `make_knock` (server-server API, "Joining Rooms": what must

@@ -6,6 +6,7 @@ import type { Prepare } from '../federation/transaction.ts'
 import type { Deps } from '../http/deps.ts'
 import { RateLimits } from '../http/rate-limit.ts'
 import { BlobFiles } from '../media/blob-files.ts'
+import { releaseMedia } from '../media/released.ts'
 import { RemoteFetches } from '../media/remote.ts'
 import { Thumbnailer } from '../media/thumbnailer.ts'
 import { makeDelivery } from '../delivery/make-delivery.ts'
@@ -115,6 +116,7 @@ export async function compose(
         return makeDeparture(deps)
       },
       profileChanged: (requester) => followProfile(deps, requester),
+      mediaReleased: (tx, media) => releaseMedia(tx, deps, media),
       ...(failpoint === undefined ? {} : { failpoint }),
       blobFiles: new BlobFiles(config.media.path),
       remoteFetches: new RemoteFetches(),

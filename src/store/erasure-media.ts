@@ -36,15 +36,12 @@ const held = sqlQuery<{ userNid: number; after: number; most: number }, { media_
    from media where uploader_nid = :userNid and withdrawn_ts is not null and media_nid > :after and not ${roomPicture}
    order by media_nid limit :most`,
 )
+// whose a copy is that no event shows cannot be told: all of that server go, and are fetched again where they still exist
 const ofRemote = sqlQuery<{ userNid: number; most: number }, { media_nid: number }>(
   'listRemoteMediaOfUser',
-  `select x.media_nid from media x where x.media_nid in (
-     select y.media_nid from events e join event_media m on m.event_nid = e.event_nid
-       join media y on y.origin = m.origin and y.media_id = m.media_id
-       join users u on u.user_nid = e.sender_nid join servers s on s.server_nid = u.server_nid
-      where e.sender_nid = :userNid and y.origin = s.name
-        and not exists (select 1 from event_media o join events f on f.event_nid = o.event_nid
-          where o.origin = m.origin and o.media_id = m.media_id and f.pruned_ts is null))
+  `select x.media_nid from media x join servers s on s.name = x.origin join users u on u.server_nid = s.server_nid
+    where u.user_nid = :userNid and not exists (select 1 from event_media m join events e on e.event_nid = m.event_nid
+       where m.origin = x.origin and m.media_id = x.media_id and e.pruned_ts is null)
    order by x.media_nid limit :most`,
 )
 const mark = sqlRun<{ nid: number; mediaNids: readonly number[]; state: string }>(
@@ -95,7 +92,7 @@ export async function listMediaWithHolders(
   }))
 }
 
-/** Copies of files of a user of another server that no stored event shows any more. */
+/** Copies of files of the server of a user of another server that no stored event shows (any more). */
 export async function listRemoteMediaOfUser(conn: Conn, userNid: number, most: number): Promise<number[]> {
   return (await ofRemote(conn, { userNid, most })).map(({ media_nid: nid }) => nid)
 }

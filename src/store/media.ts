@@ -146,6 +146,11 @@ const expiredUploads = sqlRun<{ before: number }>(
   'delete from media where sha256 is null and uploader_nid is not null and created_ts < :before',
 )
 
+const withdraw = sqlRun<{ mediaNid: number; ts: number }>(
+  'withdrawMedia',
+  'update media set withdrawn_ts = coalesce(withdrawn_ts, :ts), sha256 = null, file_name = null where media_nid = :mediaNid',
+)
+
 /** A row of `media`. */
 export type MediaRow = NonNullable<Awaited<ReturnType<typeof findById.first>>>
 /** A row of `thumbnails`. */
@@ -233,6 +238,11 @@ export async function countPendingUploads(conn: Conn, userNid: number, since: nu
 /** Whether a local user shows this file as their picture. */
 export async function isProfilePictureOfSomebody(conn: Conn, mxc: string): Promise<boolean> {
   return (await isProfilePicture.first(conn, { value: JSON.stringify(mxc) })) !== undefined
+}
+
+/** Takes a file of ours away for good; the row stays, because it tells who had fetched it. */
+export async function withdrawMedia(tx: Tx, mediaNid: number, ts: number): Promise<void> {
+  await withdraw(tx, { mediaNid, ts })
 }
 
 /** Remote files that nobody asked for since `before`, at most `most`. */

@@ -15,6 +15,15 @@ const listWaiting = sqlQuery<object, { server_nid: number; name: string }>(
    order by s.server_nid`,
 )
 
+const anyWaiting = sqlQuery<{ serverNid: number }, { one: number }>(
+  'isAnythingWaiting',
+  `select 1 as one where
+     exists (select 1 from outbound_transactions where server_nid = :serverNid)
+     or exists (select 1 from outbound_edus where server_nid = :serverNid)
+     or exists (select 1 from outbound_rooms o join rooms r on r.room_nid = o.room_nid
+       where o.server_nid = :serverNid and r.last_local_nid > o.sent_nid and (o.until_nid is null or o.until_nid > o.sent_nid))`,
+)
+
 const listBehind = sqlQuery<
   { serverNid: number; most: number },
   { room_nid: number; sent_nid: number; until_nid: number | null; last_local_nid: number; behind: number }
@@ -182,6 +191,11 @@ export type OutboundTransaction = NonNullable<Awaited<ReturnType<typeof findTran
 /** Destinations that something waits for. */
 export async function listWaitingDestinations(conn: Conn): Promise<{ serverNid: number; name: ServerName }[]> {
   return (await listWaiting(conn)).map(({ server_nid, name }) => ({ serverNid: server_nid, name: name as ServerName }))
+}
+
+/** Whether anything waits for a destination. */
+export async function isAnythingWaiting(conn: Conn, serverNid: number): Promise<boolean> {
+  return (await anyWaiting.first(conn, { serverNid })) !== undefined
 }
 
 /** The rooms in which a destination lacks events of ours. */

@@ -2,7 +2,7 @@ import { asc, eq } from 'drizzle-orm'
 import { room_aliases } from '../../schema/tables/rooms.ts'
 import type { RoomAlias, RoomId } from '../protocol/ids.ts'
 import type { Conn, Tx } from './database.ts'
-import { query } from './query.ts'
+import { query, sqlRun } from './query.ts'
 
 const find = query<{ alias: string }>('find_room_alias')(({ db, t, p }) =>
   db
@@ -65,4 +65,15 @@ export async function deleteRoomAlias(tx: Tx, alias: RoomAlias): Promise<boolean
 /** Lets all addresses of a room lead to another one. */
 export async function moveRoomAliases(tx: Tx, from: RoomId, to: RoomId): Promise<void> {
   await move(tx, { from, to })
+}
+
+const removeOfEmpty = sqlRun<{ roomId: string; roomNid: number }>(
+  'deleteAliasesOfEmptyRoom',
+  `delete from room_aliases where room_id = :roomId
+     and not exists (select 1 from memberships where room_nid = :roomNid and membership = 'join')`,
+)
+
+/** Deletes the aliases of a room in which nobody is left; gives how many. */
+export function deleteAliasesOfEmptyRoom(tx: Tx, roomId: RoomId, roomNid: number): Promise<number> {
+  return removeOfEmpty(tx, { roomId, roomNid })
 }

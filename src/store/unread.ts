@@ -32,7 +32,7 @@ const counts = sqlQuery<
       select 1 from events e where e.room_nid = :roomNid and e.thread_id is null and e.notify_ord is not null
         and e.ord > :base and e.ord > coalesce((select max(f.ord) from floors f where f.thread = '${mainThread}'), 0)
         and e.redacted_by is null and e.pruned_ts is null and e.sender_nid not in ${list('silent', 'int')}
-      limit ${mostCounted + 1}) some
+      limit ${mostCounted + 1}) unread
     union all
     select 0, e.thread_id, count(*) from events e
       where e.room_nid = :roomNid and e.thread_id is not null and e.notify_ord is not null

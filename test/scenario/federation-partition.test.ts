@@ -21,7 +21,11 @@ async function texts(user: WorldUser, roomId: string): Promise<string[]> {
 
 /** The state of a room without what differs by reader: event ids by type and state key. */
 async function stateOf(user: WorldUser, roomId: string): Promise<Record<string, string>> {
-  const events = (await user.ok('GET', `/rooms/${part(roomId)}/state`)) as { type: string; state_key: string; event_id: string }[]
+  const events = (await user.ok('GET', `/rooms/${part(roomId)}/state`)) as {
+    type: string
+    state_key: string
+    event_id: string
+  }[]
   const entries = events.map(({ type, state_key, event_id }) => [`${type} ${state_key}`, event_id] as const)
   return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
@@ -67,17 +71,22 @@ test('a ban on one server beats a concurrent topic change on the other', async (
   await using world = await RoomsWorld.start('a.test', 'b.test')
   const { alice, bob, roomId } = await room(world)
   const levels = await alice.ok('GET', `/rooms/${part(roomId)}/state/m.room.power_levels/`)
-  await alice.ok('PUT', `/rooms/${part(roomId)}/state/m.room.power_levels/`, { ...levels, users: { ...levels.users, [bob.id]: 50 } })
+  await alice.ok('PUT', `/rooms/${part(roomId)}/state/m.room.power_levels/`, {
+    ...levels,
+    users: { ...levels.users, [bob.id]: 50 },
+  })
   await setTopic(alice, roomId, 'before')
   await expect.poll(async () => Object.keys(await stateOf(bob, roomId)), soon).toContain('m.room.topic ')
   world.network.cut('a.test', 'b.test')
   await alice.ok('POST', `/rooms/${part(roomId)}/ban`, { user_id: bob.id })
   await setTopic(bob, roomId, 'mine now')
   world.network.heal()
-  const topicOn = async (user: WorldUser) => (await user.ok('GET', `/rooms/${part(roomId)}/state/m.room.topic/`)).topic as string
+  const topicOn = async (user: WorldUser) =>
+    (await user.ok('GET', `/rooms/${part(roomId)}/state/m.room.topic/`)).topic as string
   await say(alice, roomId, 'are you there?')
   await expect.poll(() => topicOn(alice), soon).toBe('before')
-  const member = async () => (await bob.call('GET', `/rooms/${part(roomId)}/state/m.room.member/${part(bob.id)}`)).body.membership as string
+  const member = async () =>
+    (await bob.call('GET', `/rooms/${part(roomId)}/state/m.room.member/${part(bob.id)}`)).body.membership as string
   await expect.poll(member, soon).toBe('ban')
 })
 
@@ -89,16 +98,22 @@ test('after a partition both sides have everything that was said, and the same s
   const users = [alice, bob, carol]
   await say(alice, roomId, 'hello')
   for (const user of users) await expect.poll(() => texts(user, roomId), soon).toContain('hello')
-  for (const cut of [['a.test', 'b.test'], ['b.test', 'c.test']] as const) {
+  for (const cut of [
+    ['a.test', 'b.test'],
+    ['b.test', 'c.test'],
+  ] as const) {
     world.network.cut(...cut, 'refuse')
-    for (const [i, user] of users.entries()) for (let n = 0; n < 4; n++) await say(user, roomId, `${cut.join()} ${i} ${n}`)
+    for (const [i, user] of users.entries())
+      for (let n = 0; n < 4; n++) await say(user, roomId, `${cut.join()} ${i} ${n}`)
     await alice.ok('PUT', `/rooms/${part(roomId)}/state/org.test/${part(cut.join())}`, { by: 'alice' })
     world.network.heal()
   }
   for (const user of users) await say(user, roomId, `healed ${user.id}`)
   const all = (await Promise.all(users.map((user) => texts(user, roomId)))).flat()
   for (const user of users) {
-    await expect.poll(async () => new Set(await texts(user, roomId)).size, soon).toBe(new Set([...all, ...users.map(({ id }) => `healed ${id}`)]).size)
+    await expect
+      .poll(async () => new Set(await texts(user, roomId)).size, soon)
+      .toBe(new Set([...all, ...users.map(({ id }) => `healed ${id}`)]).size)
   }
   for (const user of users) {
     const seen = await texts(user, roomId)

@@ -83,9 +83,9 @@ export class LetheProcess {
     return join(this.folder, 'data')
   }
 
-  /** Starts the process and waits until it answers; `wrapper` replaces the options' own words before `node`. */
-  async start(env: Readonly<Record<string, string>> = {}, wrapper = this.options.wrapper ?? []): Promise<void> {
-    const [command, ...args] = [...wrapper, this.options.node ?? process.execPath, main, 'serve', '--config', this.configFile]
+  /** Starts the process and waits until it answers. */
+  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    const [command, ...args] = [...(this.options.wrapper ?? []), this.options.node ?? process.execPath, main, 'serve', '--config', this.configFile]
     const child = spawn(command, args, {
       cwd: this.folder,
       env: { ...process.env, ...this.options.env, ...env },

@@ -20,12 +20,13 @@ export const atOnce = (mode: 'redact' | 'forget') => ({
   inbound: { enabled: true, quarantine: '0s' },
 })
 
-/** Why clocks cannot be moved here, or undefined where they can. */
-export function faketimeMissing(): string | undefined {
-  if (spawnSync('faketime', ['--version']).status === 0) return undefined
-  const reason = 'faketime is missing: apt-get install faketime'
-  if (process.env['LETHE_REQUIRE_INTEROP'] !== undefined) throw new Error(reason)
-  return reason
+/** What moves the clock of a process by this much (`+31d`), by its environment; undefined where faketime is missing. */
+export function movedClock(by: string): Record<string, string> | undefined {
+  // the program itself would stay as a parent and take the signals that are meant for the server
+  const { status, stdout } = spawnSync('faketime', ['-f', by, 'printenv', 'LD_PRELOAD'], { encoding: 'utf8' })
+  if (status === 0) return { LD_PRELOAD: stdout.trim(), FAKETIME: by, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+  if (process.env['LETHE_REQUIRE_INTEROP'] !== undefined) throw new Error('faketime is missing: apt-get install faketime')
+  return undefined
 }
 
 /** Why PostgreSQL cannot be tested here, or undefined where it can. */

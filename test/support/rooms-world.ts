@@ -133,11 +133,11 @@ export class RoomsWorld {
 }
 
 async function register({ name, fetch }: WorldServer, localpart: string): Promise<WorldUser> {
-  let token: string | undefined
+  const login: { token?: string } = {}
   const call = async (method: string, path: string, body?: unknown): Promise<Answer> => {
     const headers = {
       'content-type': 'application/json',
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(login.token === undefined ? {} : { authorization: `Bearer ${login.token}` }),
     }
     const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
     const answer = await fetch(new Request(`https://${name}/_matrix/client/v3${path}`, init))
@@ -153,6 +153,6 @@ async function register({ name, fetch }: WorldServer, localpart: string): Promis
     password: 'correct horse',
     auth: { type: 'm.login.dummy' },
   })
-  token = made.access_token
+  login.token = made.access_token as string
   return { id: made.user_id, call, ok }
 }

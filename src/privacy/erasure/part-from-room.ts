@@ -13,6 +13,7 @@ import type { Room } from '../../rooms/room.ts'
 import type { Tx } from '../../store/database.ts'
 import { room as roomLock, user as userLock } from '../../store/locks.ts'
 import { findMembership, putForgotten } from '../../store/memberships.ts'
+import { deleteAliasesOfEmptyRoom } from '../../store/room-aliases.ts'
 import { listRoomHosts } from '../../store/room-hosts.ts'
 import { listInvitesBy } from '../../store/invites.ts'
 import { withRetries } from '../../store/retries.ts'
@@ -33,7 +34,7 @@ const asClosed = { mayBeDeactivated: true } as const
 
 /**
  * Takes an erased account out of a room: withdraws the invites it made and gives up its power where it may, leaves, and
- * forgets the room. Here it is gone whatever other servers answer; throws where they could not be told, so that it is
+ * forgets the room, whose aliases go where nobody is left. Here it is gone whatever other servers answer; throws where they could not be told, so that it is
  * tried again.
  */
 export async function partFromRoom(deps: Deps, leaving: Leaving): Promise<void> {
@@ -50,7 +51,10 @@ export async function partFromRoom(deps: Deps, leaving: Leaving): Promise<void> 
     if (membership === 'join') await withdrawAndStepDown(deps, leaving)
     await leaveRoom(deps, { userId, userNid }, roomId, {}, asClosed)
   } else if (isIn || isRetry) await declineRemotely(deps, leaving)
-  await deps.database.write((tx) => putForgotten(tx, userNid, roomNid, true))
+  await deps.database.write(async (tx) => {
+    await putForgotten(tx, userNid, roomNid, true)
+    await deleteAliasesOfEmptyRoom(tx, roomId, roomNid)
+  })
 }
 
 /** A room that this server is not in: its servers are told, and the membership ends here in any case. */

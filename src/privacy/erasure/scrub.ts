@@ -1,19 +1,16 @@
 import { putErasureScrubbed } from '../../store/erasures.ts'
-import { escapeLike } from '../../store/query.ts'
 import {
   deleteEdusOfUser,
   deleteRowsOfSubject,
-  listStrippedStateNaming,
   pruneAliasesOfUser,
   pruneMembershipsOfUser,
   scrubbedTables,
 } from '../../store/scrub.ts'
-import { putStrippedState } from '../../store/memberships.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import { addDeleted } from './counts.ts'
 import type { Job, StepResult } from './job.ts'
 import { writeFor } from './job.ts'
-import { withoutPerson } from './stripped.ts'
+import { scrubStrippedState } from './scrub-stripped.ts'
 
 /** Rows deleted by one write. */
 const slice = 200
@@ -26,10 +23,7 @@ export async function scrub(deps: PrivacyDeps, job: Job): Promise<StepResult> {
     await pruneAliasesOfUser(tx, job.userNid)
     const edus = await deleteEdusOfUser(tx, job.userNid, job.lockedTs)
     await addDeleted(tx, job.nid, { outbound_edus: edus })
-    for (const row of await listStrippedStateNaming(tx, `%${escapeLike(job.userId)}%`)) {
-      const stripped = withoutPerson(row.stripped_state, job.userId)
-      if (stripped !== row.stripped_state) await putStrippedState(tx, row.user_nid, row.room_nid, stripped)
-    }
+    await scrubStrippedState(tx, job.userId)
     await putErasureScrubbed(tx, job.nid, deps.clock.now())
   })
   return deps.clock.now() < job.notBeforeTs ? { waitUntilTs: job.notBeforeTs } : 'done'

@@ -8,6 +8,7 @@ import { deleteAllEdusOfUser, deleteRowsOfSubject, pruneMembershipsOfUser, scrub
 import { findUserNid } from '../../store/users.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import { markErased } from '../erasure/lock.ts'
+import { scrubStrippedState } from '../erasure/scrub-stripped.ts'
 
 type Deps = Pick<
   PrivacyDeps,
@@ -65,5 +66,6 @@ export async function applyInbound(
   await markErased(tx, deps, { userNid, mode: deps.config.erasure.mode, ts })
   await pruneMembershipsOfUser(tx, userNid)
   await deleteAllEdusOfUser(tx, userNid)
+  await scrubStrippedState(tx, userId)
   for (const table of scrubbedTables) await deleteRowsOfSubject(tx, table, { userNid, userId }, mostRows)
 }

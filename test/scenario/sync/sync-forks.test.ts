@@ -11,7 +11,7 @@ test.each([{}, { filter: { room: { timeline: { limit: 1 } } } }])(
     const alice = await world.server('a.test').user('alice')
     const carol = await world.server('a.test').user('carol')
     const bob = await world.server('b.test').user('bob')
-    const room = await makeRoom(alice)
+    const room = await makeRoom(alice, { room_version: '11' })
     await bob.ok('POST', `/join/${encodeURIComponent(room)}?server_name=a.test`, {})
     await join(carol, room)
     await setState(alice, room, 'm.room.power_levels', {

@@ -267,6 +267,24 @@ test('a server that does not answer is tried again for those who wait, and not i
   expect(await w.client.request(peer, background)).toEqual({})
 })
 
+test('a server that makes contact may be asked at once, and after a failure waits for the next contact', async () => {
+  await using w = await world(() => ok())
+  const background = { method: 'GET', path: '/x', patience: 'background' } as const
+  const ask = () => w.client.request(peer, background)
+  const tries = () => w.home.network.log.filter((line) => line.endsWith('/x')).length
+  w.home.network.remove(peer)
+  await expect(ask()).rejects.toMatchObject({ kind: 'unreachable' })
+  await w.home.clock.advance(1000)
+  w.home.destinations.contacted(peer)
+  await expect(ask()).rejects.toMatchObject({ kind: 'unreachable' })
+  await expect(ask()).rejects.toMatchObject({ kind: 'unreachable' })
+  expect(tries()).toBe(2)
+  w.home.network.add(peer, w.evil.handle)
+  await w.home.clock.advance(1000)
+  w.home.destinations.contacted(peer)
+  expect(await ask()).toEqual({})
+})
+
 test('nothing is sent to ourselves', async () => {
   await using w = await world(() => ok())
   await expect(w.client.request('us.test' as ServerName, { method: 'GET', path: '/x' })).rejects.toMatchObject({
