@@ -8,6 +8,8 @@ import type { Database } from '../store/database.ts'
 import type { Config } from '../util/config.ts'
 import type { Log } from '../util/log.ts'
 import type { Clock, Random } from '../util/ports.ts'
+import type { Semaphore } from '../util/semaphore.ts'
+import type { IgnoredUsers } from './ignored-users.ts'
 import type { Notifier } from './notifier.ts'
 import type { OwnRules } from './own-rules.ts'
 import type { SentMembers } from './sync/sent-members.ts'
@@ -40,6 +42,10 @@ export interface DeliveryDeps extends DeliveryBase {
   readonly stateParts: StateParts
   /** push rules of local users, made ready */
   readonly ownRules: OwnRules
+  /** whom local users ignore */
+  readonly ignoredUsers: IgnoredUsers
+  /** turns of readers: of those who want everything, and of those who want what is new */
+  readonly syncTurns: { readonly whole: Semaphore; readonly news: Semaphore }
   /** names this database in tokens: one of another database is no position here */
   readonly tokenEpoch: string
 }

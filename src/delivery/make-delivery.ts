@@ -1,8 +1,10 @@
 import { findFact, putFact } from '../store/facts.ts'
 import type { Tx } from '../store/database.ts'
+import { Semaphore } from '../util/semaphore.ts'
 import type { Appended } from '../rooms/deps.ts'
 import { Audiences } from './audiences.ts'
 import type { DeliveryBase, DeliveryDeps } from './deps.ts'
+import { IgnoredUsers } from './ignored-users.ts'
 import { Notifier } from './notifier.ts'
 import { notify } from './notify.ts'
 import { OwnRules } from './own-rules.ts'
@@ -24,6 +26,7 @@ export async function makeDelivery(base: DeliveryBase): Promise<Delivery> {
   const notifier = new Notifier({ database, changes })
   const typing = new TypingUsers({ clock, changes })
   const ownRules = new OwnRules(changes)
+  const ignoredUsers = new IgnoredUsers(changes)
   const audiences = new Audiences(ownRules)
   // another process wrote: what, is found out by whoever waits
   const stopListening = database.onCommitted((writerNid) => {
@@ -33,6 +36,8 @@ export async function makeDelivery(base: DeliveryBase): Promise<Delivery> {
     notifier,
     typing,
     ownRules,
+    ignoredUsers,
+    syncTurns: syncTurns(database.engine),
     sentMembers: new SentMembers(),
     stateParts: new StateParts(roomCache),
     tokenEpoch: await tokenEpochOf(base),
@@ -41,9 +46,20 @@ export async function makeDelivery(base: DeliveryBase): Promise<Delivery> {
       stopListening()
       typing.stop()
       ownRules.stop()
+      ignoredUsers.stop()
       notifier.stop()
     },
   }
+}
+
+/**
+ * On SQLite reads go one after the other anyway, and each at the same time as others needs a connection of its own to see
+ * one moment; on PostgreSQL they wait for the network.
+ */
+function syncTurns(engine: 'sqlite' | 'postgres'): DeliveryDeps['syncTurns'] {
+  return engine === 'sqlite'
+    ? { whole: new Semaphore(1), news: new Semaphore(2) }
+    : { whole: new Semaphore(2), news: new Semaphore(6) }
 }
 
 async function tokenEpochOf({ database, random }: DeliveryBase): Promise<string> {

@@ -185,6 +185,7 @@ export class OutboundQueue {
       this.#refusals = 0
       await this.#finish(transaction, fence)
       if (!transaction.isAll || this.#isWoken) return 'sent'
+      this.#isCatchingUp = false
       await this.#release()
       return 'idle'
     } catch (error) {

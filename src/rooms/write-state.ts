@@ -7,6 +7,7 @@ import type { Actor } from './actor.ts'
 import { assertAliasesLeadHere } from './canonical-alias.ts'
 import { checkContent } from './content-checks.ts'
 import type { RoomsDeps } from './deps.ts'
+import { expelGuests } from './expel-guests.ts'
 import { inviteUser } from './invite.ts'
 import { membershipIn } from './member-append.ts'
 import { ban, kick, knownRoom, unban } from './membership.ts'
@@ -40,7 +41,9 @@ export async function writeState(deps: RoomsDeps, actor: Actor, request: StateRe
   if (type === 'm.room.canonical_alias' && stateKey === '') await assertAliasesLeadHere(deps, room, content)
   if (type === 'm.room.tombstone' && content.replacement_room === roomId)
     throw new MatrixError('M_BAD_JSON', 'A room cannot replace itself')
-  return (await sendEvent(deps, { roomId, draft: { type, stateKey, content, sender: actor.userId, ts } })).eventId
+  const { eventId } = await sendEvent(deps, { roomId, draft: { type, stateKey, content, sender: actor.userId, ts } })
+  if (type === 'm.room.guest_access' && stateKey === '') await expelGuests(deps, roomId)
+  return eventId
 }
 
 /** Memberships of others by their own rules; undefined where the event is like any other. */

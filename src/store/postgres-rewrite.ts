@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { Clock } from '../util/ports.ts'
 import { clientConfig, postgresError } from './postgres-conn.ts'
 
-const mostSwitches = 30
+const mostCheckpoints = 30
 
 /**
  * Rewrites the tables (all of ours when none is named), their statistics and the log, so that deleted rows are nowhere any
@@ -29,20 +29,39 @@ export async function rewritePostgres(url: string, clock: Clock, tables: readonl
   }
 }
 
-// a checkpoint deletes or renames for reuse the segments before it: switching until the old numbers are gone rewrites them
+/**
+ * A checkpoint deletes old segments or renames them for reuse, with all that is in them: so first it is made to let go of
+ * every segment there was, then the log is switched, which fills a segment up with zeros, past all that were renamed.
+ */
 async function clearLog(client: pg.Client, clock: Clock): Promise<void> {
-  const { rows } = await client.query<{ segment: string }>('select pg_walfile_name(pg_current_wal_lsn()) as segment')
-  const last = rows[0]?.segment ?? ''
-  for (let left = mostSwitches; left > 0; left--) {
-    await client.query('select pg_logical_emit_message(false, $1, $2)', ['lethe', 'x'])
-    await client.query('select pg_switch_wal()')
+  const before = await currentSegment(client)
+  for (let left = mostCheckpoints; ; left--) {
+    await switchSegment(client)
     await client.query('checkpoint')
-    const old = await client.query('select 1 from pg_ls_waldir() where name <= $1 and name ~ $2 limit 1', [
-      last,
-      '^[0-9A-F]{24}$',
-    ])
-    if (old.rowCount === 0) return
+    const segments = await listSegments(client)
+    if (segments.every((name) => name > before)) break
+    if (left === 0) throw new Error('old segments of the log remain: is a replication slot or an archive holding them?')
     await clock.sleep(100)
   }
-  throw new Error('old segments of the log remain: is a replication slot or an archive holding them?')
+  const reused = (await listSegments(client)).at(-1) ?? before
+  while ((await currentSegment(client)) <= reused) await switchSegment(client)
+  await client.query('checkpoint')
+}
+
+async function currentSegment(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ name: string }>('select pg_walfile_name(pg_current_wal_insert_lsn()) as name')
+  return rows[0]?.name ?? ''
+}
+
+async function listSegments(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>('select name from pg_ls_waldir() where name ~ $1 order by name', [
+    '^[0-9A-F]{24}$',
+  ])
+  return rows.map(({ name }) => name)
+}
+
+/** Without a record since the last switch there would be none. */
+async function switchSegment(client: pg.Client): Promise<void> {
+  await client.query('select pg_logical_emit_message(false, $1, $2)', ['lethe', 'x'])
+  await client.query('select pg_switch_wal()')
 }

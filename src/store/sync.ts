@@ -26,6 +26,8 @@ export interface SyncRoomRow {
   readonly invited_count: number
   /** JSON list of user ids */
   readonly heroes: string | null
+  /** somebody's receipt in the room moved since */
+  readonly has_receipts: boolean
 }
 
 /** Where a reader stands with one writer that has gone on since: `[writer, position]`. */
@@ -37,7 +39,10 @@ const columns = `m.room_nid as room_nid, r.room_id as room_id, m.membership as m
   s.encryption as encryption, coalesce(s.joined_count, 0) as joined_count, coalesce(s.invited_count, 0) as invited_count,
   s.heroes as heroes`
 const joined = `join rooms r on r.room_nid = m.room_nid left join room_summaries s on s.room_nid = m.room_nid`
-const bools = { bools: ['forgotten'] }
+const anyReceipts = 'exists (select 1 from room_receipt_positions p where p.room_nid = m.room_nid) as has_receipts'
+const newReceipts = `exists (select 1 from v join room_receipt_positions p on p.writer = v.writer
+  where p.room_nid = m.room_nid and p.pos > v.pos) as has_receipts`
+const bools = { bools: ['forgotten', 'has_receipts'] }
 
 /** `with v(writer, pos) as (…)`: the writers that have gone on, and where the reader stands. */
 export function behindTable(engine: Engine): string {
@@ -48,7 +53,7 @@ export function behindTable(engine: Engine): string {
 
 const ofUser = sqlQuery<{ userNid: number }, SyncRoomRow>(
   'listSyncRooms',
-  `select ${columns} from memberships m ${joined} where m.user_nid = :userNid`,
+  `select ${columns}, ${anyReceipts} from memberships m ${joined} where m.user_nid = :userNid`,
   bools,
 )
 
@@ -63,10 +68,10 @@ const near = sqlQuery<{ userNid: number; behind: Behind; typing: readonly number
         where a.user_nid = :userNid and a.writer = v.writer and a.pos > v.pos and a.room_nid <> 0
       union select t.room_nid from rooms t where t.room_nid in ${list('typing', 'int')}
     )
-    select ${columns} from touched t cross join memberships m ${joined}
+    select ${columns}, ${newReceipts} from touched t cross join memberships m ${joined}
       where m.user_nid = :userNid and m.room_nid = t.room_nid and m.membership = 'join'
     union all
-    select ${columns} from v cross join memberships m ${joined}
+    select ${columns}, ${newReceipts} from v cross join memberships m ${joined}
       where m.user_nid = :userNid and m.local and m.writer = v.writer and m.pos > v.pos`,
   bools,
 )
@@ -75,7 +80,7 @@ const near = sqlQuery<{ userNid: number; behind: Behind; typing: readonly number
 const far = sqlQuery<{ userNid: number; behind: Behind; typing: readonly number[] }, SyncRoomRow>(
   'listSyncRoomsFar',
   ({ engine, list }) => `${behindTable(engine)}
-    select ${columns} from memberships m ${joined}
+    select ${columns}, ${newReceipts} from memberships m ${joined}
     where m.user_nid = :userNid and (
       exists (select 1 from v where v.writer = m.writer and m.pos > v.pos)
       or (m.membership = 'join' and (
@@ -117,7 +122,9 @@ const changedData = sqlQuery<{ userNid: number; behind: Behind }, SyncDataRow>(
   'listAccountDataSince',
   ({ engine }) => `${behindTable(engine)}
     select a.room_nid as room_nid, a.type as type, a.content as content from v cross join account_data a
-    where a.user_nid = :userNid and a.writer = v.writer and a.pos > v.pos`,
+    where a.user_nid = :userNid and a.writer = v.writer and a.pos > v.pos
+    union all select 0, 'm.push_rules', null from v cross join push_rules r
+    where r.user_nid = :userNid and r.writer = v.writer and r.pos > v.pos`,
 )
 const allData = sqlQuery<{ userNid: number }, SyncDataRow>(
   'listAccountData',
@@ -196,7 +203,10 @@ export async function listRelatedParents(
   return new Set(rows.map(({ parent }) => parent))
 }
 
-/** A user's account data, of no room and of all, that a reader does not know yet; without `behind` all there is. */
+/**
+ * A user's account data, of no room and of all, that a reader does not know yet; without `behind` all there is. Changed
+ * push rules are an `m.push_rules` without content.
+ */
 export function listSyncAccountData(conn: Conn, userNid: number, behind: Behind | undefined): Promise<SyncDataRow[]> {
   return behind === undefined ? allData(conn, { userNid }) : changedData(conn, { userNid, behind })
 }

@@ -246,7 +246,7 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
       const { status, bytes } = await reader.thumbnail(uri)
       if (status !== 200) throw new Error(`${reader.userId} gets no thumbnail: ${status}`)
       const middle = Math.floor(bytes.length / 2)
-      canaries.addBytes(`thumbnail of ${uri === picture ? 'the picture' : 'the avatar'} for ${reader.userId}`, bytes.subarray(middle, middle + 24))
+      canaries.addBytes(`thumbnail of the ${uri === picture ? 'picture' : 'avatar'}`, bytes.subarray(middle, middle + 24))
     }
   }
   await cast.peer.download(encrypted)

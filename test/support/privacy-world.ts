@@ -7,7 +7,7 @@ import { Canaries } from './canaries.ts'
 import { LetheProcess } from './lethe-process.ts'
 import { liveLife } from './life.ts'
 import type { Cast, Life } from './life.ts'
-import { clusterFolder, testDatabase } from './postgres-database.ts'
+import { checkpoint, clusterFolder, testDatabase } from './postgres-database.ts'
 import { Synapse } from './synapse.ts'
 import { makeTls } from './tls.ts'
 
@@ -50,6 +50,8 @@ export interface PrivacyWorld extends AsyncDisposable {
   readonly life: Life
   /** the folders in which alice's server leaves bytes */
   readonly places: readonly string[]
+  /** Has the database write down what it holds in memory. */
+  flush(): Promise<void>
 }
 
 /** Starts the servers, and lets alice live. */
@@ -91,7 +93,8 @@ export async function startPrivacyWorld(options: {
     const life = await liveLife(canaries, home.clientUrl, home.name, cast)
     for (const room of [life.rooms.shared, life.rooms.old]) await carol.join(room)
     const places = [join(folder, 'home'), ...(postgresUrl === undefined ? [] : [await clusterFolder(postgresUrl)])]
-    return { folder, canaries, home, peerServer, synapse, cast, carol, life, places, [Symbol.asyncDispose]: dispose }
+    const flush = async () => (postgresUrl === undefined ? undefined : checkpoint(postgresUrl))
+    return { folder, canaries, home, peerServer, synapse, cast, carol, life, places, flush, [Symbol.asyncDispose]: dispose }
   } catch (error) {
     for (const name of ['home', 'peer']) console.error(`--- ${name}\n${logTail(join(folder, name))}`)
     await dispose()

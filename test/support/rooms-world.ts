@@ -9,9 +9,11 @@ import type { MembershipRow } from '../../src/store/memberships.ts'
 import { findMembership } from '../../src/store/memberships.ts'
 import type { Composed } from '../../src/server/compose.ts'
 import { compose } from '../../src/server/compose.ts'
+import type { Engine } from '../../src/store/statement.ts'
 import { systemClock } from '../../src/util/system-ports.ts'
 import { EvilServer } from './evil.ts'
 import { FakeNetwork } from './fake-net.ts'
+import { testDatabase } from './postgres-database.ts'
 
 /** An answer of the client-server API. */
 export interface Answer {
@@ -35,6 +37,7 @@ export interface WorldServer {
   readonly composed: Composed
   fetch(request: Request): Promise<Response>
   user(localpart: string): Promise<WorldUser>
+  guest(): Promise<WorldUser>
   room(roomId: RoomId): Promise<Room>
   membership(roomId: RoomId, userId: UserId): Promise<MembershipRow | undefined>
   /** content of the current state at a place */
@@ -45,12 +48,22 @@ export interface WorldServer {
 export class RoomsWorld {
   readonly network = new FakeNetwork(systemClock)
   readonly servers = new Map<string, WorldServer>()
+  readonly #engine: Engine
   readonly #folder = mkdtempSync(join(tmpdir(), 'lethe-world-'))
 
-  static async start(...names: string[]): Promise<RoomsWorld> {
-    const world = new RoomsWorld()
+  static start(...names: string[]): Promise<RoomsWorld> {
+    return RoomsWorld.on('sqlite', ...names)
+  }
+
+  /** As `start`, on another engine. */
+  static async on(engine: Engine, ...names: string[]): Promise<RoomsWorld> {
+    const world = new RoomsWorld(engine)
     for (const name of names) await world.add(name)
     return world
+  }
+
+  private constructor(engine: Engine) {
+    this.#engine = engine
   }
 
   /** A hostile server on the same network. */
@@ -89,9 +102,10 @@ export class RoomsWorld {
       public_base_url: `https://${name}`,
       data_dir: join(this.#folder, name),
       listeners: [],
-      registration: { enabled: true, flows: ['dummy'] },
+      registration: { enabled: true, flows: ['dummy'], guests: true },
       passwords: { bcrypt_cost: 4, allow_weak_hash: true },
       rate_limits: { enabled: false },
+      ...(await this.#database()),
       federation: { retry: { initial: '1s', max: '5s' } },
     })
     const composed = await compose(config, { net: this.network.netFor(name), dns: this.network.dns })
@@ -108,6 +122,7 @@ export class RoomsWorld {
       fetch,
       room,
       user: (localpart) => register(server, localpart),
+      guest: () => register(server, undefined),
       membership: async (roomId, userId) =>
         database.read(async (conn) => {
           const found = await roomCache.find(conn, roomId)
@@ -123,6 +138,12 @@ export class RoomsWorld {
     return server
   }
 
+  async #database(): Promise<object> {
+    if (this.#engine === 'sqlite') return {}
+    const url = await testDatabase(process.env['LETHE_TEST_POSTGRES'] ?? '')
+    return { database: { engine: 'postgres', url } }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { composed } of this.servers.values()) {
       composed.beginStop()
@@ -132,7 +153,7 @@ export class RoomsWorld {
   }
 }
 
-async function register({ name, fetch }: WorldServer, localpart: string): Promise<WorldUser> {
+async function register({ name, fetch }: WorldServer, localpart: string | undefined): Promise<WorldUser> {
   const login: { token?: string } = {}
   const call = async (method: string, path: string, body?: unknown): Promise<Answer> => {
     const headers = {
@@ -148,11 +169,11 @@ async function register({ name, fetch }: WorldServer, localpart: string): Promis
     if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
     return answer.body
   }
-  const made = await ok('POST', '/register', {
-    username: localpart,
-    password: 'correct horse',
-    auth: { type: 'm.login.dummy' },
-  })
+  const auth = { type: 'm.login.dummy' }
+  const made =
+    localpart === undefined
+      ? await ok('POST', '/register?kind=guest', {})
+      : await ok('POST', '/register', { username: localpart, password: 'correct horse', auth })
   login.token = made.access_token as string
   return { id: made.user_id, call, ok }
 }

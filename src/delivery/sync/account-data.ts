@@ -2,12 +2,10 @@ import { pushRulesContent } from '../../accounts/push-rules.ts'
 import type { EventFilter } from '../../protocol/filter.ts'
 import { matchesEvent, matchesRoom } from '../../protocol/filter-match.ts'
 import { globalRoom } from '../../store/account-data.ts'
-import { findPushRules } from '../../store/push-rules.ts'
 import type { SyncDataRow } from '../../store/sync.ts'
 import { listRoomAccountData, listSyncAccountData } from '../../store/sync.ts'
 import { RawJson } from '../../util/raw-json.ts'
 import type { SyncContext } from './context.ts'
-import { isNews } from './token.ts'
 
 /** An item of account data as clients get it. */
 interface DataEvent {
@@ -31,20 +29,15 @@ export async function readAccountData(context: SyncContext): Promise<AccountData
   const filter = request.filter.accountData
   const byRoom = new Map<number, SyncDataRow[]>()
   const global: DataEvent[] = []
+  let hasRules = since === undefined
   for (const row of rows) {
-    if (row.room_nid === globalRoom) global.push(...shown(filter, [row]))
-    else byRoom.set(row.room_nid, [...(byRoom.get(row.room_nid) ?? []), row])
+    if (row.room_nid !== globalRoom) byRoom.set(row.room_nid, [...(byRoom.get(row.room_nid) ?? []), row])
+    else if (row.type === 'm.push_rules') hasRules = true
+    else global.push(...shown(filter, [row]))
   }
-  if (matchesEvent(filter, { type: 'm.push_rules', content: {} }) && (await haveRulesChanged(context)))
+  if (hasRules && matchesEvent(filter, { type: 'm.push_rules', content: {} }))
     global.push({ type: 'm.push_rules', content: await pushRulesContent(conn, viewer.userNid, viewer.userId) })
   return { global, byRoom }
-}
-
-async function haveRulesChanged({ conn, viewer, since, behind }: SyncContext): Promise<boolean> {
-  if (since === undefined) return true
-  if (behind.length === 0) return false
-  const row = await findPushRules(conn, viewer.userNid)
-  return row !== undefined && isNews(since, row)
 }
 
 /** The items of one room; all there are where the reader sees the room for the first time. */

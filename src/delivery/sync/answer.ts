@@ -1,6 +1,5 @@
 import { matchesRoom } from '../../protocol/filter-match.ts'
 import type { RoomId } from '../../protocol/ids.ts'
-import { ignoredBy } from '../../rooms/ignored.ts'
 import type { ReadDeps, ReadOptions } from '../../rooms/read-options.ts'
 import type { Room } from '../../rooms/room.ts'
 import type { Conn } from '../../store/database.ts'
@@ -34,30 +33,34 @@ const roomsPerTurn = 10
 
 /** Reads an answer, of one moment of the database. */
 export function readAnswer(deps: DeliveryDeps & ReadDeps, request: SyncRequest): Promise<SyncAnswer> {
-  return deps.database.snapshot(async (conn) => {
-    const now: SyncToken = { vector: await readVector(conn), typing: deps.typing.serial }
-    await deps.erased.refresh(conn)
-    const context = await makeContext(deps, conn, request, now)
-    const data = await readAccountData(context)
-    const rooms = await readRooms(context, now, data)
-    const isEmpty = rooms === undefined && data.global.length === 0
-    const next = formatSyncToken(deps.tokenEpoch, now)
-    context.sent.next = next
-    return {
-      isEmpty,
-      now,
-      body: {
-        next_batch: next,
-        ...(data.global.length > 0 ? { account_data: { events: data.global } } : {}),
-        ...(rooms === undefined ? {} : { rooms }),
-        presence: { events: [] },
-        to_device: { events: [] },
-        device_lists: { changed: [], left: [] },
-        device_one_time_keys_count: {},
-        device_unused_fallback_key_types: [],
-      },
-    }
-  })
+  const isWhole = request.since === undefined || request.fullState
+  const turns = isWhole ? deps.syncTurns.whole : deps.syncTurns.news
+  return turns.run(() => deps.database.snapshot((conn) => read(deps, request, conn)))
+}
+
+async function read(deps: DeliveryDeps & ReadDeps, request: SyncRequest, conn: Conn): Promise<SyncAnswer> {
+  const now: SyncToken = { vector: await readVector(conn), typing: deps.typing.serial }
+  await deps.erased.refresh(conn)
+  const context = await makeContext(deps, conn, request, now)
+  const data = await readAccountData(context)
+  const rooms = await readRooms(context, now, data)
+  const isEmpty = rooms === undefined && data.global.length === 0
+  const next = formatSyncToken(deps.tokenEpoch, now)
+  context.sent.next = next
+  return {
+    isEmpty,
+    now,
+    body: {
+      next_batch: next,
+      ...(data.global.length > 0 ? { account_data: { events: data.global } } : {}),
+      ...(rooms === undefined ? {} : { rooms }),
+      presence: { events: [] },
+      to_device: { events: [] },
+      device_lists: { changed: [], left: [] },
+      device_one_time_keys_count: {},
+      device_unused_fallback_key_types: [],
+    },
+  }
 }
 
 async function makeContext(
@@ -69,7 +72,7 @@ async function makeContext(
   const { viewer, filter } = request
   // a database that was set back knows nothing of what came after
   const since = request.since === undefined || isAhead(request.since.vector, now.vector) ? undefined : request.since
-  const ignored = await ignoredBy(conn, viewer.userNid)
+  const ignored = await deps.ignoredUsers.of(conn, viewer.userNid)
   const reading: ReadOptions = { roomId: false, eventFields: filter.eventFields, format: filter.eventFormat, ignored }
   return {
     deps,

@@ -8,11 +8,15 @@ import type { SyncContext } from './context.ts'
 const mostReceipts = 500
 
 /** The ephemeral events of a room in an answer: receipts that the reader does not know, and who is typing where that changed. */
-export async function ephemeralEvents(context: SyncContext, room: Room, isWhole: boolean): Promise<object[]> {
+export async function ephemeralEvents(
+  context: SyncContext,
+  room: Room,
+  { isWhole, hasReceipts }: { readonly isWhole: boolean; readonly hasReceipts: boolean },
+): Promise<object[]> {
   const filter = context.request.filter.room.ephemeral
   if (!matchesRoom(filter, room.id)) return []
   const events: object[] = []
-  if (matchesType(filter, 'm.receipt')) {
+  if (hasReceipts && matchesType(filter, 'm.receipt')) {
     const rows = (await newReceipts(context, room, isWhole)).filter(
       ({ user_nid, user_id }) => context.deps.erased.of(user_nid) === undefined && matchesSender(filter, user_id),
     )

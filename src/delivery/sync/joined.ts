@@ -43,7 +43,7 @@ export async function joinedRoom(
         })
       : []
   const events = await timelineTexts(context, room, standing, timeline)
-  const ephemeral = await ephemeralEvents(context, room, isWhole)
+  const ephemeral = await ephemeralEvents(context, room, { isWhole, hasReceipts: row.has_receipts || (isWhole && since !== undefined) })
   const accountData = await roomAccountData(context, data, room, isWhole)
   const isEmpty = events.length === 0 && state.length === 0 && ephemeral.length === 0 && accountData.length === 0
   if (isEmpty && !isFull && !timeline.isLimited) return undefined

@@ -11,13 +11,19 @@ export type SentInRoom = Map<number, number>
 export class SentToDevice {
   /** the token that went with it: a request with another one may come from a client that never got the answer */
   next = ''
-  readonly #rooms = new LRUCache<number, SentInRoom>({ max: roomsOfDevice })
+  readonly #rooms = new Map<number, SentInRoom>()
 
   /** Of one room; what is added to it stays. */
   of(roomNid: number): SentInRoom {
-    let sent = this.#rooms.get(roomNid)
-    if (sent === undefined || sent.size > membersOfRoom) this.#rooms.set(roomNid, (sent = new Map()))
-    return sent
+    const known = this.#rooms.get(roomNid)
+    if (known !== undefined && known.size <= membersOfRoom) return known
+    for (const oldest of this.#rooms.keys()) {
+      if (this.#rooms.size < roomsOfDevice) break
+      this.#rooms.delete(oldest)
+    }
+    const made: SentInRoom = new Map()
+    this.#rooms.set(roomNid, made)
+    return made
   }
 }
 

@@ -53,9 +53,9 @@ export async function collectTimeline(
   let knownGroup: number | undefined
   const isWanted = matchesRoom(filter, room.id) ? wanted(context, room, standing, filter) : undefined
 
-  let most = since === undefined ? limit + 1 : 4
+  let most = since === undefined ? limit + 1 : 2
   let at = top
-  reading: for (let seen = 0; seen < mostRows; most = Math.min(most * 4, 100)) {
+  reading: for (let seen = 0; seen < mostRows; most = Math.min(most * 5, 100)) {
     const rows = await listTimelineBack(context.conn, room.nid, at, most)
     const related = await relatedAmong(context, room, filter, rows)
     for (const row of rows) {

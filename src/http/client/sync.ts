@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import * as v from 'valibot'
 import type { Requester } from '../../accounts/requester.ts'
 import { getFilter } from '../../accounts/filters.ts'
@@ -46,9 +47,19 @@ function stateAfterKey(stable: boolean | undefined, unstable: boolean | undefine
 
 /** A filter given by its id or as JSON, or the one that lets everything through. Throws `M_NOT_FOUND`, `M_NOT_JSON`, `M_BAD_JSON`. */
 async function filterOf(deps: Deps, requester: Requester, text: string | undefined): Promise<Filter> {
-  if (text === undefined || text === '') return parseFilter({})
-  if (text.startsWith('{')) return parseFilter(parseJson(text, { mode: 'lenient' }))
-  return parseFilter(parseJson(await getFilter(deps, requester, text), { mode: 'lenient' }))
+  if (text === undefined || text === '') return parsed('{}')
+  return parsed(text.startsWith('{') ? text : await getFilter(deps, requester, text))
+}
+
+/** Filters by their text: clients send the same one with each request. */
+const filters = new LRUCache<string, Filter>({ maxSize: 2_000_000, sizeCalculation: (_, text) => 500 + text.length })
+
+function parsed(text: string): Filter {
+  const known = filters.get(text)
+  if (known !== undefined) return known
+  const made = parseFilter(parseJson(text, { mode: 'lenient' }))
+  filters.set(text, made)
+  return made
 }
 
 export const endpoints = [sync]

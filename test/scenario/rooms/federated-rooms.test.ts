@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { backfill } from '../../../src/rooms/backfill.ts'
 import { listBackwardExtremities } from '../../../src/store/extremities.ts'
+import { engines } from '../../support/store.ts'
 import { RoomsWorld } from '../../support/rooms-world.ts'
 
 const at = (roomId: string) => `/rooms/${encodeURIComponent(roomId)}`
@@ -93,8 +94,8 @@ describe.each(['1', '3', '6', '10', '11', '12'])('rooms of version %s over feder
   })
 })
 
-test('who was invited by a room that was left comes back into it', async () => {
-  await using world = await RoomsWorld.start('a.test', 'b.test')
+test.each(engines)('who was invited by a room that was left comes back into it (%s)', async (engine) => {
+  await using world = await RoomsWorld.on(engine, 'a.test', 'b.test')
   const [alice, bob] = [await world.server('a.test').user('alice'), await world.server('b.test').user('bob')]
   const { room_id: roomId } = await alice.ok('POST', '/createRoom', { preset: 'private_chat', invite: [bob.id] })
   for (const round of [1, 2, 3]) {
