@@ -1,4 +1,4 @@
-import { bool, bytes, int, json, serial, table, text } from '../kit.ts'
+import { bool, bytes, int, serial, table, text } from '../kit.ts'
 
 /** Append-only rows; only flags change, and `json` when it is pruned at rest. */
 export const events = table(

@@ -17,6 +17,8 @@ export const media = table(
     last_access_ts: int(),
     /** Gone for everybody but its holders from this moment (T0 of the uploader's erasure). */
     withdrawn_ts: int().null(),
+    /** When the last event that showed it was redacted: gone for everybody unless something shows it again. */
+    released_ts: int().null(),
     quarantined: bool(),
   },
   {
@@ -24,6 +26,7 @@ export const media = table(
       { name: 'media_by_id', on: ['origin', 'media_id'], unique: true },
       { name: 'media_by_uploader', on: ['uploader_nid'], where: 'uploader_nid is not null' },
       { name: 'media_by_blob', on: ['sha256'] },
+      { name: 'media_by_release', on: ['released_ts'], where: 'released_ts is not null' },
     ],
   },
   {

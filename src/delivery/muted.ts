@@ -1,5 +1,5 @@
 import type { RoomEvent } from '../protocol/event.ts'
-import type { EventId, RoomId } from '../protocol/ids.ts'
+import type { RoomId } from '../protocol/ids.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import { PowerLevels } from '../protocol/power-levels.ts'
 import { evaluatePushRules } from '../protocol/push-rules.ts'
@@ -23,7 +23,9 @@ export interface MutableRoom {
  */
 export function isMuted(rules: CompiledPushRules, room: MutableRoom): boolean {
   const powerLevels = new PowerLevels(anyVersion, new Set(), undefined)
-  return evaluatePushRules(rules, ordinaryMessage(room), { memberCount: room.memberCount, powerLevels })?.notify !== true
+  return (
+    evaluatePushRules(rules, ordinaryMessage(room), { memberCount: room.memberCount, powerLevels })?.notify !== true
+  )
 }
 
 function ordinaryMessage({ id, isEncrypted }: MutableRoom): RoomEvent {
@@ -31,7 +33,7 @@ function ordinaryMessage({ id, isEncrypted }: MutableRoom): RoomEvent {
   const content: JsonObject = isEncrypted ? { algorithm: 'm.megolm.v1.aes-sha2' } : { msgtype: 'm.text', body: '' }
   return {
     version: anyVersion,
-    eventId: '$' as EventId,
+    eventId: '$',
     roomId: id,
     type,
     stateKey: undefined,

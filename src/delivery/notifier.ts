@@ -47,7 +47,7 @@ export class Notifier {
 
   constructor(deps: NotifierDeps) {
     this.#deps = deps
-    this.#watches = new LRUCache({ max: mostWatches, dispose: (watch) => this.#unlink(watch) })
+    this.#watches = new LRUCache({ max: mostWatches, dispose: (watch) => this.#drop(watch) })
     this.#unsubscribe = deps.changes.subscribe((change) => this.#changed(change))
   }
 
@@ -71,7 +71,6 @@ export class Notifier {
   stop(): void {
     this.#isStopped = true
     this.#unsubscribe()
-    for (const { waiters } of [...this.#watches.values()]) for (const waiter of [...waiters]) waiter.wake()
     this.#watches.clear()
   }
 
@@ -168,6 +167,12 @@ export class Notifier {
       }
     }
     this.#isWaking = false
+  }
+
+  /** Whoever waits on it looks again, and makes a new one. */
+  #drop(watch: Watch): void {
+    this.#unlink(watch)
+    for (const waiter of watch.waiters) waiter.wake()
   }
 
   #unlink(watch: Watch): void {

@@ -42,7 +42,8 @@ export async function notify(tx: Tx, deps: Deps, appended: Appended): Promise<vo
 
   if (isForAll) {
     const outcome = evaluatePushRules(anybodysRules, event, context)
-    for (const listener of audience.listeners.values()) if (listener.userId !== event.sender) note(listener, outcome, false)
+    for (const listener of audience.listeners.values())
+      if (listener.userId !== event.sender) note(listener, outcome, false)
   }
   for (const userId of mentioned.users) {
     const listener = audience.listeners.get(userId)

@@ -104,7 +104,13 @@ async function moveMark(tx: Tx, userNid: number, roomNid: number, mark: PlacedMa
   return true
 }
 
-async function moveFullyRead(tx: Tx, userNid: number, roomNid: number, eventId: EventId, ord: number): Promise<boolean> {
+async function moveFullyRead(
+  tx: Tx,
+  userNid: number,
+  roomNid: number,
+  eventId: EventId,
+  ord: number,
+): Promise<boolean> {
   const before = await findAccountData(tx, userNid, roomNid, 'm.fully_read')
   if (before?.content != null) {
     const { event_id: known } = JSON.parse(before.content) as { event_id: EventId }
@@ -133,7 +139,11 @@ function tell(
 }
 
 /** What another server says of users of its own who are in the room (server-server API, "Receipts"); the rest means nothing. */
-export async function applyRemoteReceipts(deps: Deps, origin: ServerName, receipts: readonly RemoteReceipt[]): Promise<void> {
+export async function applyRemoteReceipts(
+  deps: Deps,
+  origin: ServerName,
+  receipts: readonly RemoteReceipt[],
+): Promise<void> {
   const own = receipts.filter(({ userId }) => serverNameOf(userId) === origin)
   if (own.length === 0) return
   const now = deps.clock.now()
@@ -159,7 +169,12 @@ export async function applyRemoteReceipts(deps: Deps, origin: ServerName, receip
   })
 }
 
-async function roomOpenTo(deps: Pick<Deps, 'roomCache'>, conn: Conn, roomId: RoomId, origin: ServerName): Promise<Room | undefined> {
+async function roomOpenTo(
+  deps: Pick<Deps, 'roomCache'>,
+  conn: Conn,
+  roomId: RoomId,
+  origin: ServerName,
+): Promise<Room | undefined> {
   const room = await deps.roomCache.find(conn, roomId)
   return room !== undefined && (await isAllowedByAcl(deps, conn, room, origin)) ? room : undefined
 }

@@ -50,12 +50,17 @@ function tell(deps: Pick<Deps, 'outbound'>, room: Room, userId: UserId, isTyping
 }
 
 /** What another server says of a user of its own (server-server API, "Typing Notifications"); else it means nothing. */
-export async function applyRemoteTyping(deps: Deps, origin: ServerName, { roomId, userId, isTyping }: RemoteTyping): Promise<void> {
+export async function applyRemoteTyping(
+  deps: Deps,
+  origin: ServerName,
+  { roomId, userId, isTyping }: RemoteTyping,
+): Promise<void> {
   if (serverNameOf(userId) !== origin) return
   const roomNid = await deps.database.read(async (conn) => {
     const room = await deps.roomCache.find(conn, roomId)
     const userNid = await deps.roomCache.userNid(conn, userId)
-    if (room === undefined || userNid === undefined || !(await isAllowedByAcl(deps, conn, room, origin))) return undefined
+    if (room === undefined || userNid === undefined || !(await isAllowedByAcl(deps, conn, room, origin)))
+      return undefined
     return (await findMembership(conn, userNid, room.nid))?.membership === 'join' ? room.nid : undefined
   })
   if (roomNid === undefined) return

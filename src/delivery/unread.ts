@@ -56,7 +56,8 @@ export async function listUnread(
   const rules = (await deps.ownRules.of(conn, [user])).get(user.userNid)
   for (const room of rooms) {
     const floors = new Map<string, number>()
-    for (const { thread_id, ord } of receipts.get(room.nid) ?? []) floors.set(thread_id, Math.max(ord, floors.get(thread_id) ?? ord))
+    for (const { thread_id, ord } of receipts.get(room.nid) ?? [])
+      floors.set(thread_id, Math.max(ord, floors.get(thread_id) ?? ord))
     // who never said how far they read has not read what came after their coming in
     const base = floors.get(unthreaded) ?? room.memberOrd ?? 0
     if (room.lastOrd <= base) continue

@@ -34,6 +34,7 @@ import { endpoints as clientTags } from './client/tags.ts'
 import { endpoints as clientThreads } from './client/threads.ts'
 import { endpoints as clientTyping } from './client/typing.ts'
 import { endpoints as clientUpgrade } from './client/upgrade.ts'
+import { endpoints as clientTimestampToEvent } from './client/timestamp-to-event.ts'
 import { endpoints as clientVersions } from './client/versions.ts'
 import type { Auth, Endpoint, Method } from './endpoint.ts'
 import { endpoints as erasureReceipt } from './erasure/receipt.ts'
@@ -51,9 +52,11 @@ import { endpoints as federationQueryProfile } from './federation/query-profile.
 import { endpoints as federationSend } from './federation/send.ts'
 import { endpoints as federationState } from './federation/state.ts'
 import { endpoints as federationUserErase } from './federation/user-erase.ts'
+import { endpoints as federationTimestampToEvent } from './federation/timestamp-to-event.ts'
 import { endpoints as federationVersion } from './federation/version.ts'
 import { endpoints as health } from './health.ts'
 import { endpoints as mediaDownload } from './media/download.ts'
+import { endpoints as mediaOpen } from './media/open.ts'
 import { endpoints as mediaUpload } from './media/upload.ts'
 import type { LimitKind } from './rate-limit.ts'
 import { endpoints as synapseAdminRegister } from './synapse-admin/register.ts'
@@ -99,6 +102,7 @@ export const allEndpoints: readonly Endpoint[] = [
   ...clientThreads,
   ...clientTyping,
   ...clientUpgrade,
+  ...clientTimestampToEvent,
   ...clientVersions,
   ...erasureReceipt,
   ...federationDirectory,
@@ -115,9 +119,11 @@ export const allEndpoints: readonly Endpoint[] = [
   ...federationSend,
   ...federationState,
   ...federationUserErase,
+  ...federationTimestampToEvent,
   ...federationVersion,
   ...health,
   ...mediaDownload,
+  ...mediaOpen,
   ...mediaUpload,
   ...synapseAdminRegister,
   ...wellKnownClient,

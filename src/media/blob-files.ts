@@ -1,7 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { MatrixError } from '../protocol/errors.ts'
 
 /** Bytes that were written to disk. */
 export interface StoredBlob {
@@ -22,6 +24,8 @@ export class BlobFiles {
   readonly folder: string
   /** Temporary files that this process is writing: `sweep` leaves them alone. */
   readonly #open = new Set<string>()
+  /** The last of those who wait for a blob, by hash. */
+  readonly #busy = new Map<string, Promise<unknown>>()
 
   constructor(folder: string) {
     this.folder = folder
@@ -39,58 +43,59 @@ export class BlobFiles {
     return join(this.folder, 'thumbnails', sha256.slice(0, 2), sha256.slice(2, 4), `${sha256.slice(4)}-${name}`)
   }
 
-  /** Writes a stream of bytes; what the stream throws leaves nothing behind. */
-  async write(chunks: AsyncIterable<Uint8Array>): Promise<StoredBlob> {
-    const temporary = await this.#temporary()
+  /**
+   * Writes a stream of bytes, then calls `keep` to make the row that names them, while nobody may take the file for an
+   * orphan. Returns what `keep` returned. What the stream throws leaves nothing behind; 503 where the disk is full.
+   */
+  async write(chunks: AsyncIterable<Uint8Array>): Promise<StoredBlob>
+  async write<T>(chunks: AsyncIterable<Uint8Array>, keep: (blob: StoredBlob) => Promise<T>): Promise<T>
+  async write(chunks: AsyncIterable<Uint8Array>, keep?: (blob: StoredBlob) => Promise<unknown>): Promise<unknown> {
     const hash = createHash('sha256')
     const head: Uint8Array[] = []
     let size = 0
-    try {
-      const file = await open(temporary, 'wx', 0o600)
-      try {
+    return this.#through(
+      async (file) => {
         for await (const chunk of chunks) {
           if (size < headBytes) head.push(chunk.subarray(0, headBytes - size))
           size += chunk.length
           hash.update(chunk)
-          await file.write(chunk)
+          await file.appendFile(chunk)
         }
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-      const sha256 = hash.digest('hex')
-      await this.#place(temporary, this.pathOf(sha256))
-      return { sha256, size, head: Buffer.concat(head) }
-    } catch (error) {
-      await rm(temporary, { force: true })
-      throw error
-    } finally {
-      this.#open.delete(temporary)
-    }
+      },
+      (temporary) => {
+        const blob = { sha256: hash.digest('hex'), size, head: Buffer.concat(head) }
+        return this.exclusive(blob.sha256, async () => {
+          await this.#place(temporary, this.pathOf(blob.sha256))
+          return keep === undefined ? blob : keep(blob)
+        })
+      },
+    )
   }
 
-  /** Writes a thumbnail. */
+  /** Writes a thumbnail; call it inside `exclusive`, when its row is there. */
   async writeThumbnail(path: string, bytes: Uint8Array): Promise<void> {
-    const temporary = await this.#temporary()
-    try {
-      const file = await open(temporary, 'wx', 0o600)
-      try {
-        await file.write(bytes)
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-      await this.#place(temporary, path)
-    } finally {
-      this.#open.delete(temporary)
-    }
+    await this.#through(
+      (file) => file.appendFile(bytes),
+      (temporary) => this.#place(temporary, path),
+    )
+  }
+
+  /** Runs `fn` while nobody else in this process writes or deletes the blob. */
+  exclusive<T>(sha256: string, fn: () => Promise<T>): Promise<T> {
+    const before = this.#busy.get(sha256) ?? Promise.resolve()
+    const run = before.then(fn, fn)
+    const settled = run.catch(() => undefined).then(() => {
+      if (this.#busy.get(sha256) === settled) this.#busy.delete(sha256)
+    })
+    this.#busy.set(sha256, settled)
+    return run
   }
 
   /** The bytes of a file as a stream, undefined where it is missing. */
   async read(path: string): Promise<{ size: number; chunks: AsyncIterable<Uint8Array> } | undefined> {
     try {
       const { size } = await stat(path)
-      return { size, chunks: createReadStream(path) }
+      return { size, chunks: chunksOf(path) }
     } catch (error) {
       if (isMissing(error)) return undefined
       throw error
@@ -108,17 +113,48 @@ export class BlobFiles {
   /** Deletes what an ended process left half written. */
   async sweep(): Promise<void> {
     const folder = join(this.folder, 'incoming')
-    const names = await readdir(folder).catch(() => [])
-    for (const name of names) if (!this.#open.has(join(folder, name))) await rm(join(folder, name), { force: true })
+    for (const name of await namesIn(folder)) if (!this.#open.has(join(folder, name))) await rm(join(folder, name), { force: true })
   }
 
-  /** Every blob on disk, by hash. */
+  /** Deletes all thumbnails of a blob. */
+  async removeThumbnails(sha256: string): Promise<void> {
+    const any = this.thumbnailPathOf(sha256, { width: 0, height: 0, method: 'scale', animated: false })
+    const folder = dirname(any)
+    for (const name of await namesIn(folder))
+      if (name.startsWith(`${sha256.slice(4)}-`)) await this.remove(join(folder, name))
+  }
+
+  /** The hash of every blob on disk, and of every one that has thumbnails there; some more than once. */
   async *list(): AsyncGenerator<string> {
-    const blobs = join(this.folder, 'blobs')
-    for (const first of await readdir(blobs).catch(() => [])) {
-      for (const second of await readdir(join(blobs, first))) {
-        for (const name of await readdir(join(blobs, first, second))) yield name
+    for (const top of ['blobs', 'thumbnails']) {
+      for (const first of await namesIn(join(this.folder, top))) {
+        for (const second of await namesIn(join(this.folder, top, first))) {
+          for (const name of await namesIn(join(this.folder, top, first, second))) {
+            const sha256 = top === 'blobs' ? name : `${first}${second}${name.slice(0, 60)}`
+            if (/^[0-9a-f]{64}$/.test(sha256)) yield sha256
+          }
+        }
       }
+    }
+  }
+
+  /** Fills a temporary file, syncs it, and hands it to `done`, which moves it away. */
+  async #through<T>(fill: (file: FileHandle) => Promise<void>, done: (temporary: string) => Promise<T>): Promise<T> {
+    const temporary = await this.#temporary()
+    try {
+      const file = await open(temporary, 'wx', 0o600)
+      try {
+        await fill(file)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      return await done(temporary)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw asDiskError(error)
+    } finally {
+      this.#open.delete(temporary)
     }
   }
 
@@ -139,6 +175,27 @@ export class BlobFiles {
       await syncFolder(parent)
     }
   }
+}
+
+// Opened when the first byte is asked for: an answer to HEAD never asks.
+async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path) as AsyncIterable<Uint8Array>
+}
+
+/** What lies in a folder; nothing where it is missing, or no folder. */
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: unknown) => {
+    if (isMissing(error)) return []
+    throw error
+  })
+}
+
+function asDiskError(error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code !== 'ENOSPC' && code !== 'EDQUOT' && code !== 'EROFS') return error
+  const unavailable = new MatrixError('M_UNKNOWN', 'files cannot be stored now', { retry_after_ms: 60_000 }, 503)
+  unavailable.cause = error
+  return unavailable
 }
 
 async function syncFolder(folder: string): Promise<void> {

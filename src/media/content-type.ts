@@ -35,6 +35,16 @@ export function cleanContentType(value: string | null | undefined): string {
   return value !== undefined && value !== null && value.length <= 255 && shape.test(value) ? value : 'application/octet-stream'
 }
 
+/**
+ * The type to store for an upload: what the uploader named, unless that says picture, sound or film and the bytes are
+ * markup (RELIABILITY.md, "Media").
+ */
+export function storedContentType(claimed: string | undefined, head: Uint8Array): string {
+  const type = cleanContentType(claimed)
+  const isMarkup = /^(?:\u00ef\u00bb\u00bf)?\s*</.test(Buffer.from(head.subarray(0, 1024)).toString('latin1'))
+  return isMarkup && /^(?:image|audio|video)\//i.test(type) && !/^image\/svg\+xml/i.test(type) ? 'application/octet-stream' : type
+}
+
 /** `Content-Disposition` of a file: inline only for harmless types, the name encoded (RFC 6266, RFC 8187). */
 export function contentDisposition(contentType: string, fileName: string | null): string {
   const essence = contentType.split(';')[0]?.trim().toLowerCase() ?? ''

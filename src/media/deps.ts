@@ -3,7 +3,7 @@ import type { ServerName } from '../protocol/ids.ts'
 import type { Database } from '../store/database.ts'
 import type { Config } from '../util/config.ts'
 import type { Log } from '../util/log.ts'
-import type { Clock, Random } from '../util/ports.ts'
+import type { Clock, Net, Random } from '../util/ports.ts'
 import type { BlobFiles } from './blob-files.ts'
 import type { RemoteFetches } from './remote.ts'
 import type { Thumbnailer } from './thumbnailer.ts'
@@ -17,6 +17,7 @@ export interface MediaDeps {
   readonly config: Config
   readonly serverName: ServerName
   readonly federation: { readonly [K in keyof FederationClient]: FederationClient[K] }
+  readonly net: Net
   readonly blobFiles: BlobFiles
   readonly thumbnailer: Thumbnailer
   readonly remoteFetches: RemoteFetches

@@ -20,14 +20,23 @@ export async function readMediaParts(contentType: string | undefined, chunks: As
   if (boundary === null) throw new MultipartError('not multipart/mixed with a boundary')
   const reader = new Reader(chunks)
   const mark = `--${boundary[1] ?? boundary[2]}`
-  const first = await reader.until(Buffer.from(`${mark}\r\n`), maxHead)
-  if (first === undefined) throw new MultipartError('no first part')
-  const metadata = await reader.until(Buffer.from(`\r\n${mark}\r\n`), maxHead)
-  if (metadata === undefined) throw new MultipartError('no second part')
-  const rest = reader.peek(2)
-  const head = (await rest) === '\r\n' ? await reader.until(Buffer.from('\r\n'), maxHead) : await reader.until(Buffer.from('\r\n\r\n'), maxHead)
+  try {
+    const headers = await readHead(reader, mark)
+    return { headers, body: reader.streamUntil(Buffer.from(`\r\n${mark}--`)) }
+  } catch (error) {
+    await reader.leave()
+    throw error
+  }
+}
+
+async function readHead(reader: Reader, mark: string): Promise<Record<string, string>> {
+  if ((await reader.until(Buffer.from(`${mark}\r\n`), maxHead)) === undefined) throw new MultipartError('no first part')
+  if ((await reader.until(Buffer.from(`\r\n${mark}\r\n`), maxHead)) === undefined) throw new MultipartError('no second part')
+  // A part without headers begins with the empty line.
+  const end = (await reader.peek(2)) === '\r\n' ? '\r\n' : '\r\n\r\n'
+  const head = await reader.until(Buffer.from(end), maxHead)
   if (head === undefined) throw new MultipartError('the second part has no end of headers')
-  return { headers: parseHeaders(head.toString('latin1')), body: reader.streamUntil(Buffer.from(`\r\n${mark}--`)) }
+  return parseHeaders(head.toString('latin1'))
 }
 
 /** The answer's own form of the two parts: the text before the file, and after it. */
@@ -40,7 +49,7 @@ export function formatMediaParts(boundary: string, headers: Readonly<Record<stri
 }
 
 function parseHeaders(text: string): Record<string, string> {
-  const headers: Record<string, string> = {}
+  const headers: Record<string, string> = Object.create(null) as Record<string, string>
   for (const line of text.split('\r\n')) {
     const colon = line.indexOf(':')
     if (colon > 0) headers[line.slice(0, colon).trim().toLowerCase()] = line.slice(colon + 1).trim()
@@ -52,7 +61,6 @@ function parseHeaders(text: string): Record<string, string> {
 class Reader {
   readonly #chunks: AsyncIterator<Uint8Array>
   #buffer: Buffer = Buffer.alloc(0)
-  #ended = false
 
   constructor(chunks: AsyncIterable<Uint8Array>) {
     this.#chunks = chunks[Symbol.asyncIterator]()
@@ -60,7 +68,6 @@ class Reader {
 
   async #more(): Promise<boolean> {
     const next = await this.#chunks.next()
-    this.#ended = next.done === true
     if (next.done === true) return false
     this.#buffer = this.#buffer.length === 0 ? Buffer.from(next.value) : Buffer.concat([this.#buffer, next.value])
     return true
@@ -86,20 +93,28 @@ class Reader {
 
   /** What comes before the separator, piece by piece. Throws where the stream ends without it. */
   async *streamUntil(separator: Buffer): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      const at = this.#buffer.indexOf(separator)
-      if (at >= 0) {
-        if (at > 0) yield this.#buffer.subarray(0, at)
-        await this.#chunks.return?.()
-        return
+    try {
+      for (;;) {
+        const at = this.#buffer.indexOf(separator)
+        if (at >= 0) {
+          if (at > 0) yield this.#buffer.subarray(0, at)
+          return
+        }
+        const safe = this.#buffer.length - separator.length
+        if (safe > 0) {
+          const piece = this.#buffer.subarray(0, safe)
+          this.#buffer = this.#buffer.subarray(safe)
+          yield piece
+        }
+        if (!(await this.#more())) throw new MultipartError('the file is cut off')
       }
-      const safe = this.#buffer.length - separator.length
-      if (safe > 0) {
-        const piece = this.#buffer.subarray(0, safe)
-        this.#buffer = this.#buffer.subarray(safe)
-        yield piece
-      }
-      if (this.#ended || !(await this.#more())) throw new MultipartError('the file is cut off')
+    } finally {
+      await this.leave()
     }
+  }
+
+  /** Gives the rest of the stream up, which closes the connection. */
+  async leave(): Promise<void> {
+    await this.#chunks.return?.().catch(() => undefined)
   }
 }

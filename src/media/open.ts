@@ -1,23 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { MatrixError } from '../protocol/errors.ts'
-import { findMedia, findMediaThumbnail, putMediaAccess, putMediaFetch, putMediaThumbnail } from '../store/media.ts'
-import type { MediaRow } from '../store/media.ts'
+import { findMedia, findMediaThumbnail, isBlobUsed, putMediaAccess, putMediaFetch, putMediaThumbnail } from '../store/media.ts'
+import type { MediaRow, ThumbnailRow } from '../store/media.ts'
 import { contentDisposition, cleanContentType, fileHeaders } from './content-type.ts'
 import type { MediaDeps } from './deps.ts'
 import { formatMediaParts } from './multipart.ts'
+import { thumbnailSize } from './thumbnail-size.ts'
+import type { ThumbnailRequest } from './thumbnail-size.ts'
 
 /** A file ready to be answered with. */
 export interface OpenFile {
   readonly chunks: AsyncIterable<Uint8Array>
   readonly headers: Readonly<Record<string, string>>
-}
-
-/** The size and kind of thumbnail that a client asks for. */
-export interface ThumbnailRequest {
-  readonly width: number
-  readonly height: number
-  readonly method: 'crop' | 'scale'
-  readonly animated: boolean
 }
 
 const accessEveryMs = 3_600_000
@@ -70,30 +64,59 @@ export async function openFile(deps: Pick<MediaDeps, 'blobFiles'>, row: MediaRow
   }
 }
 
-/** A thumbnail, made on first use. Throws `M_TOO_LARGE` (413, or 502 of a remote file) or 400 where there can be none. */
+/**
+ * A thumbnail, made on first use; a picture that is smaller than asked for as it is. Throws `M_TOO_LARGE` (413, or 502 of
+ * a remote file), `M_LIMIT_EXCEEDED`, or 400 where there can be none.
+ */
 export async function openThumbnail(
   deps: Pick<MediaDeps, 'database' | 'blobFiles' | 'thumbnailer' | 'serverName'>,
   row: MediaRow,
   request: ThumbnailRequest,
 ): Promise<OpenFile> {
-  if (row.sha256 === null) throw new MatrixError('M_NOT_FOUND', 'the file is gone')
+  const { blobFiles } = deps
+  const gone = () => new MatrixError('M_NOT_FOUND', 'the file is gone')
+  if (row.sha256 === null) throw gone()
   const { sha256 } = row
-  const key = { sha256, ...nearestSize(request), method: request.method, animated: request.animated }
-  const path = deps.blobFiles.thumbnailPathOf(sha256, key)
-  const known = await deps.database.read((conn) => findMediaThumbnail(conn, key))
-  const kept = known === undefined ? undefined : await deps.blobFiles.read(path)
+  const { width, height, isKept } = thumbnailSize(request)
+  const key = { sha256, width, height, method: request.method, animated: request.animated }
+  const path = blobFiles.thumbnailPathOf(sha256, key)
+  const known = isKept ? await deps.database.read((conn) => findMediaThumbnail(conn, key)) : undefined
+  const kept = known === undefined ? undefined : await blobFiles.read(path)
   if (known !== undefined && kept !== undefined) return thumbnailFile(kept.chunks, kept.size, known.content_type)
-  const made = await deps.thumbnailer.scale({ path: deps.blobFiles.pathOf(sha256), ...key })
-  if ('refusal' in made) {
-    if (made.refusal === 'small') return openFile(deps, row)
-    if (made.refusal === 'too large')
-      throw new MatrixError('M_TOO_LARGE', 'the picture is too large to scale', {}, row.origin === deps.serverName ? 413 : 502)
-    throw new MatrixError('M_UNKNOWN', 'there is no thumbnail of this file', {}, 400)
+  const original = await blobFiles.read(blobFiles.pathOf(sha256))
+  if (original === undefined) throw gone()
+  const made = await deps.thumbnailer.scale({ path: blobFiles.pathOf(sha256), ...key })
+  if ('bytes' in made) {
+    if (isKept) await keepThumbnail(deps, key, path, made)
+    return thumbnailFile(one(made.bytes), made.bytes.length, made.contentType)
   }
-  const { bytes, contentType } = made
-  await deps.blobFiles.writeThumbnail(path, bytes)
-  await deps.database.write((tx) => putMediaThumbnail(tx, { ...key, content_type: contentType, size: bytes.length }))
-  return thumbnailFile([bytes], bytes.length, contentType)
+  switch (made.refusal) {
+    case 'small':
+      return thumbnailFile(original.chunks, original.size, made.contentType)
+    case 'too large':
+      throw new MatrixError('M_TOO_LARGE', 'the picture is too large to scale', {}, row.origin === deps.serverName ? 413 : 502)
+    case 'busy':
+      throw new MatrixError('M_LIMIT_EXCEEDED', 'too many pictures are waiting to be scaled', { retry_after_ms: 5_000 })
+    case 'unsupported':
+      throw new MatrixError('M_UNKNOWN', 'there is no thumbnail of this file', {}, 400)
+  }
+}
+
+/** First the row, then the file, and never of a blob that was deleted meanwhile: every thumbnail on disk has a row. */
+async function keepThumbnail(
+  deps: Pick<MediaDeps, 'database' | 'blobFiles'>,
+  key: Omit<ThumbnailRow, 'content_type' | 'size'>,
+  path: string,
+  made: { readonly bytes: Uint8Array; readonly contentType: string },
+): Promise<void> {
+  await deps.blobFiles.exclusive(key.sha256, async () => {
+    const isUsed = await deps.database.write(async (tx) => {
+      if (!(await isBlobUsed(tx, key.sha256))) return false
+      await putMediaThumbnail(tx, { ...key, content_type: made.contentType, size: made.bytes.length })
+      return true
+    })
+    if (isUsed) await deps.blobFiles.writeThumbnail(path, made.bytes)
+  })
 }
 
 /** The file as the two parts that federation answers with. */
@@ -115,28 +138,18 @@ async function* around(before: Uint8Array, chunks: AsyncIterable<Uint8Array>, af
   yield after
 }
 
-function thumbnailFile(chunks: AsyncIterable<Uint8Array> | readonly Uint8Array[], size: number, contentType: string): OpenFile {
+function thumbnailFile(chunks: AsyncIterable<Uint8Array>, size: number, contentType: string): OpenFile {
   return {
-    chunks: Symbol.asyncIterator in chunks ? chunks : one(chunks),
+    chunks,
     headers: {
       ...fileHeaders,
       'content-type': contentType,
       'content-length': String(size),
-      'content-disposition': contentDisposition(contentType, null),
+      'content-disposition': contentDisposition(contentType, `thumbnail.${contentType.slice('image/'.length)}`),
     },
   }
 }
 
-async function* one(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  yield* chunks
-}
-
-const sizes = [32, 96, 240, 320, 480, 640, 800, 1280, 1920] as const
-
-/** A size not smaller than asked for, out of a few, so that a client cannot fill the disk with thumbnails. */
-function nearestSize({ width, height, method }: ThumbnailRequest): { width: number; height: number } {
-  const up = (size: number) => sizes.find((known) => known >= size) ?? 1920
-  // A crop's shape is the one asked for, so both sides grow alike.
-  if (method === 'crop' && width === height) return { width: up(width), height: up(width) }
-  return { width: up(width), height: up(height) }
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
 }

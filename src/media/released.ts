@@ -1,29 +1,35 @@
-import type { ServerName } from '../protocol/ids.ts'
 import type { Tx } from '../store/database.ts'
-import { findMedia, isProfilePictureOfSomebody, withdrawMedia } from '../store/media.ts'
+import { deleteReleaseOfShownMedia, listReleasedMedia, putMediaReleased } from '../store/released-media.ts'
 import type { MediaDeps } from './deps.ts'
 import { deleteBlobFiles, deleteMediaRows } from './remove.ts'
 
+/** How long a released file is kept: an event that shows it again may be on its way. Nobody can read it meanwhile. */
+export const keepReleasedMs = 24 * 3_600_000
+
 /**
  * Files that no stored event shows any more, because the last one was redacted: what was redacted is gone for everybody,
- * so its files are too, but for pictures that somebody has in their profile. Bytes go after the commit; a crash in
- * between is mended by `sweepBlobs`.
+ * so its files are too, at once (`assertUserMayReadMedia`). One that somebody has as their picture stays until they
+ * change it.
  */
 export async function releaseMedia(
   tx: Tx,
-  deps: Pick<MediaDeps, 'database' | 'blobFiles' | 'clock' | 'log'> & { readonly serverName: ServerName },
+  deps: Pick<MediaDeps, 'clock'>,
   released: readonly { readonly origin: string; readonly mediaId: string }[],
 ): Promise<void> {
-  const blobs: string[] = []
-  for (const { origin, mediaId } of released) {
-    const row = await findMedia(tx, origin, mediaId)
-    if (row === undefined || (await isProfilePictureOfSomebody(tx, `mxc://${origin}/${mediaId}`))) continue
-    if (row.sha256 !== null) blobs.push(row.sha256)
-    if (origin === deps.serverName) await withdrawMedia(tx, row.media_nid, deps.clock.now())
-    else await deleteMediaRows(tx, [row.media_nid])
+  const ts = deps.clock.now()
+  for (const { origin, mediaId } of released) await putMediaReleased(tx, origin, mediaId, ts)
+}
+
+/** Deletes files that were released more than a day ago, copies of remote ones too; what is shown again stays. */
+export async function sweepReleased(deps: Pick<MediaDeps, 'database' | 'blobFiles' | 'clock'>): Promise<void> {
+  const before = deps.clock.now() - keepReleasedMs
+  await deps.database.write((tx) => deleteReleaseOfShownMedia(tx))
+  for (;;) {
+    const { found, blobs } = await deps.database.write(async (tx) => {
+      const nids = await listReleasedMedia(tx, before, 100)
+      return { found: nids.length, blobs: await deleteMediaRows(tx, nids) }
+    })
+    await deleteBlobFiles(deps, blobs)
+    if (found < 100) return
   }
-  if (blobs.length === 0) return
-  tx.afterCommit(() => {
-    deleteBlobFiles(deps, blobs).catch((error: unknown) => deps.log.error('files could not be deleted yet', { error }))
-  })
 }

@@ -1,5 +1,13 @@
 import type { Tx } from '../store/database.ts'
-import { deleteBlobRows, deleteMedia, isBlobUsed, listMediaThumbnails, listStaleRemoteMedia } from '../store/media.ts'
+import {
+  countRemoteMediaBytes,
+  deleteBlobRows,
+  deleteMedia,
+  isBlobUsed,
+  listLeastUsedRemoteMedia,
+  listStaleRemoteMedia,
+  listUnusedBlobs,
+} from '../store/media.ts'
 import type { MediaDeps } from './deps.ts'
 
 /** Deletes rows of files in the transaction given. Returns the blobs to hand to `deleteBlobFiles` after the commit. */
@@ -14,36 +22,55 @@ export async function deleteMediaRows(tx: Tx, mediaNids: readonly number[]): Pro
 
 /**
  * Deletes the files of blobs that no row names any more: thumbnails first, then the blob, then their rows; a crash in
- * between is mended by `sweepBlobs`.
+ * between is mended by `sweepBlobs`. One that a new row names by now stays.
  */
 export async function deleteBlobFiles(deps: Pick<MediaDeps, 'database' | 'blobFiles'>, blobs: readonly string[]): Promise<void> {
   for (const sha256 of new Set(blobs)) {
-    if (await deps.database.read((conn) => isBlobUsed(conn, sha256))) continue
-    for (const thumbnail of await deps.database.read((conn) => listMediaThumbnails(conn, sha256)))
-      await deps.blobFiles.remove(deps.blobFiles.thumbnailPathOf(sha256, thumbnail))
-    await deps.blobFiles.remove(deps.blobFiles.pathOf(sha256))
-    await deps.database.write((tx) => deleteBlobRows(tx, sha256))
+    await deps.blobFiles.exclusive(sha256, async () => {
+      if (await deps.database.read((conn) => isBlobUsed(conn, sha256))) return
+      await deps.blobFiles.removeThumbnails(sha256)
+      await deps.blobFiles.remove(deps.blobFiles.pathOf(sha256))
+      await deps.database.write((tx) => deleteBlobRows(tx, sha256))
+    })
   }
 }
 
-/** Deletes files on disk that no row names: what a crash left between file and row. Run at start. */
+/** Deletes files on disk, and rows of blobs, that no file names: what a crash left behind. Run at start. */
 export async function sweepBlobs(deps: Pick<MediaDeps, 'database' | 'blobFiles'>): Promise<void> {
   await deps.blobFiles.sweep()
-  const orphans: string[] = []
   for await (const sha256 of deps.blobFiles.list()) {
-    if (/^[0-9a-f]{64}$/.test(sha256) && !(await deps.database.read((conn) => isBlobUsed(conn, sha256)))) orphans.push(sha256)
+    if (!(await deps.database.read((conn) => isBlobUsed(conn, sha256)))) await deleteBlobFiles(deps, [sha256])
   }
-  await deleteBlobFiles(deps, orphans)
+  for (;;) {
+    const unused = await deps.database.read((conn) => listUnusedBlobs(conn, 100))
+    await deleteBlobFiles(deps, unused)
+    if (unused.length < 100) return
+  }
 }
 
-/** Deletes copies of remote files that nobody asked for in the time that the configuration keeps them. */
+/**
+ * Deletes copies of remote files that nobody asked for in the time that the configuration keeps them, and, while there
+ * are more bytes than it allows, those that nobody asked for for the longest time.
+ */
 export async function sweepRemoteMedia(
   deps: Pick<MediaDeps, 'database' | 'blobFiles' | 'clock' | 'config' | 'serverName'>,
 ): Promise<void> {
-  const before = deps.clock.now() - deps.config.media.remoteCache.retainMs
+  const { retainMs, maxSizeBytes } = deps.config.media.remoteCache
+  const before = deps.clock.now() - retainMs
   for (;;) {
     const stale = await deps.database.read((conn) => listStaleRemoteMedia(conn, deps.serverName, before, 100))
-    if (stale.length === 0) return
+    if (stale.length === 0) break
     await deleteBlobFiles(deps, await deps.database.write((tx) => deleteMediaRows(tx, stale)))
+  }
+  let tooMuch = (await deps.database.read((conn) => countRemoteMediaBytes(conn, deps.serverName))) - maxSizeBytes
+  while (tooMuch > 0) {
+    const doomed: number[] = []
+    for (const { mediaNid, size } of await deps.database.read((conn) => listLeastUsedRemoteMedia(conn, deps.serverName, 100))) {
+      if (tooMuch <= 0) break
+      doomed.push(mediaNid)
+      tooMuch -= size
+    }
+    if (doomed.length === 0) return
+    await deleteBlobFiles(deps, await deps.database.write((tx) => deleteMediaRows(tx, doomed)))
   }
 }

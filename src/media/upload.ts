@@ -3,8 +3,9 @@ import { countPendingUploads, deleteExpiredUploads, findMedia, finishReservedMed
 import { findAccount } from '../store/accounts.ts'
 import { user as userLock } from '../store/locks.ts'
 import type { Tx } from '../store/database.ts'
-import { cleanContentType, cleanFileName } from './content-type.ts'
+import { cleanFileName, storedContentType } from './content-type.ts'
 import type { MediaDeps } from './deps.ts'
+import { storeFile } from './store-file.ts'
 
 /** Reserved addresses are kept this long (the specification's recommendation). */
 export const reservationMs = 24 * 3_600_000
@@ -22,21 +23,25 @@ export interface Upload {
 
 /** Stores an upload under a new address: `POST /media/v3/upload`. Returns the mxc URI. Throws `M_TOO_LARGE`. */
 export async function upload(deps: UploadDeps, { userNid, chunks, contentType, fileName }: Upload): Promise<string> {
-  const { sha256, size } = await deps.blobFiles.write(chunks)
   const mediaId = deps.random.token(18)
-  await deps.database.write(async (tx) => {
-    await assertMayUpload(tx, userNid)
-    await insertMedia(tx, {
-      origin: deps.serverName,
-      mediaId,
-      uploaderNid: userNid,
-      sha256,
-      size,
-      contentType: cleanContentType(contentType),
-      fileName: cleanFileName(fileName),
-      ts: deps.clock.now(),
-    })
-  }, { locks: [userLock(userNid)] })
+  await storeFile(
+    deps,
+    chunks,
+    async (tx, { sha256, size, head }) => {
+      await assertMayUpload(tx, userNid)
+      await insertMedia(tx, {
+        origin: deps.serverName,
+        mediaId,
+        uploaderNid: userNid,
+        sha256,
+        size,
+        contentType: storedContentType(contentType, head),
+        fileName: cleanFileName(fileName),
+        ts: deps.clock.now(),
+      })
+    },
+    { locks: [userLock(userNid)] },
+  )
   return `mxc://${deps.serverName}/${mediaId}`
 }
 
@@ -58,7 +63,10 @@ export async function reserveMedia(
   return { uri: `mxc://${deps.serverName}/${mediaId}`, expiresTs: ts + reservationMs }
 }
 
-/** Fills a reserved address: `PUT /media/v3/upload/{serverName}/{mediaId}`. */
+/**
+ * Fills a reserved address: `PUT /media/v3/upload/{serverName}/{mediaId}`. Throws `M_NOT_FOUND`, `M_FORBIDDEN`,
+ * `M_CANNOT_OVERWRITE_MEDIA`, `M_TOO_LARGE`.
+ */
 export async function uploadReserved(
   deps: UploadDeps,
   address: { readonly origin: string; readonly mediaId: string },
@@ -69,14 +77,22 @@ export async function uploadReserved(
     throw new MatrixError('M_NOT_FOUND', 'unknown media ID')
   if (row.uploader_nid !== userNid) throw new MatrixError('M_FORBIDDEN', 'somebody else reserved this address')
   if (row.sha256 !== null) throw overwrite()
-  const { sha256, size } = await deps.blobFiles.write(chunks)
-  const isFirst = await deps.database.write(async (tx) => {
-    await assertMayUpload(tx, userNid)
-    return finishReservedMedia(tx, row.media_nid, {
-      sha256, size, contentType: cleanContentType(contentType), fileName: cleanFileName(fileName), ts: deps.clock.now(),
-    })
-  }, { locks: [userLock(userNid)] })
-  if (!isFirst) throw overwrite()
+  await storeFile(
+    deps,
+    chunks,
+    async (tx, { sha256, size, head }) => {
+      await assertMayUpload(tx, userNid)
+      const isFirst = await finishReservedMedia(tx, row.media_nid, {
+        sha256,
+        size,
+        contentType: storedContentType(contentType, head),
+        fileName: cleanFileName(fileName),
+        ts: deps.clock.now(),
+      })
+      if (!isFirst) throw overwrite()
+    },
+    { locks: [userLock(userNid)] },
+  )
 }
 
 /** Drops addresses that nobody filled in time. */

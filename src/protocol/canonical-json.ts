@@ -107,7 +107,7 @@ function isSorted(keys: readonly string[]): boolean {
 
 function scalar(value: Json, demand: Demand, spelling: string | undefined): string {
   if (typeof value === 'string') return quoted(value, demand)
-  if (typeof value !== 'number') return String(value)
+  if (typeof value !== 'number') return value === null ? 'null' : value === true ? 'true' : 'false'
   if (demand === 'strict-event' && (spelling !== undefined || !Number.isSafeInteger(value) || Object.is(value, -0))) {
     throw badJson('a number is not an integer within ±(2^53-1)')
   }

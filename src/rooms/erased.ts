@@ -14,12 +14,23 @@ export interface Erased extends ErasureMark {
  */
 export class ErasedUsers {
   readonly #byNid = new Map<number, Erased>()
+  readonly #onMoved: () => void
   #epoch = -1
+
+  /** `onMoved` is called when another process erased somebody: what was made of events before is void. */
+  constructor(onMoved: () => void = () => undefined) {
+    this.#onMoved = onMoved
+  }
 
   /** Reads everything; once at start. */
   async load(conn: Conn): Promise<void> {
+    const before = new Map(this.#byNid)
     const epoch = await findEpoch(conn, 'erasures')
     const rows = await listErasedUsers(conn)
+    // A snapshot from before an erasure may ask last; what is known since stays known.
+    if (epoch < this.#epoch) return
+    // Who was erased here meanwhile may be missing in these rows.
+    const since = [...this.#byNid].filter(([userNid, erased]) => before.get(userNid) !== erased)
     this.#byNid.clear()
     for (const row of rows) {
       this.#byNid.set(row.user_nid, {
@@ -28,12 +39,15 @@ export class ErasedUsers {
         returnedTs: row.returned_ts ?? undefined,
       })
     }
+    for (const [userNid, erased] of since) this.#byNid.set(userNid, erased)
     this.#epoch = epoch
   }
 
   /** Reads again where another process changed something. On SQLite there is no other process. */
   async refresh(conn: Conn): Promise<void> {
-    if (conn.engine === 'postgres' && (await findEpoch(conn, 'erasures')) !== this.#epoch) await this.load(conn)
+    if (conn.engine !== 'postgres' || (await findEpoch(conn, 'erasures')) <= this.#epoch) return
+    await this.load(conn)
+    this.#onMoved()
   }
 
   get isEmpty(): boolean {

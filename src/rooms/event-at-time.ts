@@ -27,7 +27,13 @@ export interface FoundAtTime {
 const windowSize = 100
 
 /** The event of a room nearest to a time, for a local user. Throws `M_FORBIDDEN`; `M_NOT_FOUND` where they may see none. */
-export async function eventAtTime(deps: Deps, viewer: UserViewer, roomId: RoomId, ts: number, direction: TimeDirection): Promise<FoundAtTime> {
+export async function eventAtTime(
+  deps: Deps,
+  viewer: UserViewer,
+  roomId: RoomId,
+  ts: number,
+  direction: TimeDirection,
+): Promise<FoundAtTime> {
   return deps.database.snapshot(async (conn) => {
     const { room, standing } = await readableRoom(deps, conn, viewer, roomId)
     return nearest(conn, room, ts, direction, (row) => standing.maySee(row))
@@ -35,7 +41,13 @@ export async function eventAtTime(deps: Deps, viewer: UserViewer, roomId: RoomId
 }
 
 /** As `eventAtTime`, for another server in the room. */
-export async function serveEventAtTime(deps: Deps, server: ServerName, roomId: RoomId, ts: number, direction: TimeDirection): Promise<FoundAtTime> {
+export async function serveEventAtTime(
+  deps: Deps,
+  server: ServerName,
+  roomId: RoomId,
+  ts: number,
+  direction: TimeDirection,
+): Promise<FoundAtTime> {
   return deps.database.snapshot(async (conn) => {
     const room = await roomForServer(deps, conn, server, roomId)
     const serverNid = (await findServerNid(conn, server)) ?? 0

@@ -10,6 +10,7 @@ import { findRoom } from '../store/rooms.ts'
 import { findServerNid, putServer } from '../store/servers.ts'
 import type { RoomsDeps } from './deps.ts'
 import { formOf } from './event-form.ts'
+import { isOpenPicture } from './open-picture.ts'
 import { ServerStanding, UserStanding } from './standing.ts'
 
 type Deps = Pick<RoomsDeps, 'database' | 'roomCache' | 'erased' | 'serverName'>
@@ -24,7 +25,7 @@ export interface MediaAddress {
  * May a local user read this file (P17)? Its uploader may; everybody may who can read an event that shows it, and anybody
  * with an account where no event shows it (encrypted rooms) or somebody has it as their picture. A withdrawn file (T0 of
  * its uploader) only those may read who still read such an event, or, where no event shows it and the mode is `forget`,
- * who had fetched it before. Throws `M_NOT_FOUND`.
+ * who had fetched it before. A released one (the last event that showed it was redacted) nobody may. Throws `M_NOT_FOUND`.
  */
 export async function assertUserMayReadMedia(
   deps: Deps,
@@ -33,31 +34,58 @@ export async function assertUserMayReadMedia(
 ): Promise<void> {
   const may = await deps.database.read(async (conn) => {
     await deps.erased.refresh(conn)
-    const row = await findMedia(conn, address.origin, address.mediaId)
-    const shown = await listEventsOfMedia(conn, address.origin, address.mediaId)
+    const { row, shown, isReleased, isPicture } = await factsOf(conn, address)
+    if (isReleased) return false
     const withdrawn = isWithdrawn(deps, row)
-    if (row !== undefined && row.uploader_nid === user.userNid && !withdrawn) return true
-    for (const event of await listEvents(conn, shown)) if (await userReads(deps, conn, user, event)) return true
-    if (!withdrawn) return shown.length === 0 || (await isProfilePictureOfSomebody(conn, `mxc://${address.origin}/${address.mediaId}`))
-    return row !== undefined && shown.length === 0 && modeOf(deps, row) === 'forget' && isMediaFetchedBy(conn, row.media_nid, user.userNid)
+    if (!withdrawn && (isPicture || shown.length === 0 || row?.uploader_nid === user.userNid)) return true
+    const isRemote = address.origin !== deps.serverName
+    for (const event of await listEvents(conn, shown)) if (await userReads(deps, conn, user, event, isRemote)) return true
+    if (!withdrawn || row === undefined || shown.length > 0 || modeOf(deps, row) !== 'forget') return false
+    return isMediaFetchedBy(conn, row.media_nid, user.userNid)
   })
-  if (!may) throw new MatrixError('M_NOT_FOUND', 'unknown media')
+  if (!may) throw unknownMedia()
 }
 
-/** May another server fetch this file of ours? As for users; nothing of an erased uploader. Returns the server's row id. */
+/**
+ * May another server fetch this file of ours? As for users; nothing that was withdrawn, and of an erased uploader only
+ * what describes a room. Throws `M_NOT_FOUND`. Returns the server's row id.
+ */
 export async function assertServerMayReadMedia(deps: Deps, server: ServerName, mediaId: string): Promise<number> {
   const may = await deps.database.read(async (conn) => {
     await deps.erased.refresh(conn)
-    const row = await findMedia(conn, deps.serverName, mediaId)
-    if (row === undefined || isWithdrawn(deps, row)) return false
-    const shown = await listEventsOfMedia(conn, deps.serverName, mediaId)
-    if (shown.length === 0) return true
+    const { row, shown, isReleased, isPicture } = await factsOf(conn, { origin: deps.serverName, mediaId })
+    if (row === undefined || row.withdrawn_ts !== null || isReleased) return false
+    if (!isWithdrawn(deps, row) && (isPicture || shown.length === 0)) return true
     for (const event of await listEvents(conn, shown)) if (await serverReads(deps, conn, server, event)) return true
-    return isProfilePictureOfSomebody(conn, `mxc://${deps.serverName}/${mediaId}`)
+    return false
   })
-  if (!may) throw new MatrixError('M_NOT_FOUND', 'unknown media')
+  if (!may) throw unknownMedia()
   return deps.database.write((tx) => putServer(tx, server))
 }
+
+/**
+ * May anybody read this file of ours without an account? Only where the operator left that open; what was withdrawn or
+ * released is gone for them too. Throws `M_NOT_FOUND`.
+ */
+export async function assertAnybodyMayReadMedia(deps: Deps, mediaId: string): Promise<void> {
+  const may = await deps.database.read(async (conn) => {
+    await deps.erased.refresh(conn)
+    const { row, isReleased } = await factsOf(conn, { origin: deps.serverName, mediaId })
+    return row !== undefined && !isReleased && !isWithdrawn(deps, row)
+  })
+  if (!may) throw unknownMedia()
+}
+
+/** What is known of a file: its row, the events that show it, and whether one that was released is shown nowhere again. */
+async function factsOf(conn: Conn, { origin, mediaId }: MediaAddress) {
+  const row = await findMedia(conn, origin, mediaId)
+  const shown = await listEventsOfMedia(conn, origin, mediaId)
+  const isPicture = await isProfilePictureOfSomebody(conn, `mxc://${origin}/${mediaId}`)
+  const isReleased = row !== undefined && row.released_ts !== null && shown.length === 0 && !isPicture
+  return { row, shown, isPicture, isReleased }
+}
+
+const unknownMedia = () => new MatrixError('M_NOT_FOUND', 'unknown media')
 
 function isWithdrawn(deps: Deps, row: MediaRow | undefined): boolean {
   if (row === undefined) return false
@@ -73,11 +101,13 @@ async function userReads(
   conn: Conn,
   user: { readonly userNid: number; readonly userId: UserId },
   event: EventRow,
+  isRemote: boolean,
 ): Promise<boolean> {
   const room = await roomOf(deps, conn, event)
   if (room === undefined || event.redacted_by !== null) return false
   const standing = await UserStanding.of(deps, conn, room, { kind: 'user', ...user })
-  if (standing.row?.forgotten === true || !(await standing.maySee(event))) return false
+  const sees = standing.row?.forgotten !== true && (await standing.maySee(event))
+  if (!sees && !(await isOpenPicture(deps, conn, room, event, { userNid: user.userNid, isRemote }))) return false
   return !(await formOf(deps, conn, room, event, () => standing.isHolder(event))).isPruned
 }
 
@@ -86,7 +116,7 @@ async function serverReads(deps: Deps, conn: Conn, server: ServerName, event: Ev
   const serverNid = await findServerNid(conn, server)
   if (room === undefined || serverNid === undefined || event.redacted_by !== null) return false
   const standing = await ServerStanding.of(deps, conn, room, { kind: 'server', server, serverNid })
-  if (!(await standing.maySee(event))) return false
+  if (!(await standing.maySee(event)) && !(await isOpenPicture(deps, conn, room, event, { serverNid }))) return false
   return !(await formOf(deps, conn, room, event, () => Promise.resolve(false))).isPruned
 }
 

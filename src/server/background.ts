@@ -1,5 +1,6 @@
 import { finishDeactivations, sweepAccounts } from '../accounts/sweep.ts'
 import type { Deps } from '../http/deps.ts'
+import { sweepReleased } from '../media/released.ts'
 import { sweepRemoteMedia } from '../media/remove.ts'
 import { sweepReservations } from '../media/upload.ts'
 import { resumeStaged } from '../rooms/receive.ts'
@@ -15,4 +16,6 @@ export function startBackground(deps: Deps, repeated: Repeated): void {
   repeated.add('sweep of accounts', 5 * minuteMs, () => sweepAccounts(deps))
   repeated.add('sweep of reserved media', 60 * minuteMs, () => sweepReservations(deps))
   repeated.add('sweep of remote media', 60 * minuteMs, () => sweepRemoteMedia(deps))
+  repeated.once('released media', () => sweepReleased(deps))
+  repeated.add('sweep of released media', 60 * minuteMs, () => sweepReleased(deps))
 }

@@ -79,9 +79,9 @@ export async function compose(
   try {
     await assertOwnDatabase(database, serverName)
     const changes = new Changes()
-    const erased = new ErasedUsers()
-    await database.read((conn) => erased.load(conn))
     const roomCache = new RoomCache(serverName)
+    const erased = new ErasedUsers(() => roomCache.clear())
+    await database.read((conn) => erased.load(conn))
     const prepare: Prepare = (conn, _server, eventNids) => prepareForServer({ roomCache, erased }, conn, eventNids)
     const federation = makeFederation(config, ports, { serverName, ownKeys, database, prepare })
     const lastSeen = new LastSeen({ database, clock, log, config })
@@ -118,6 +118,7 @@ export async function compose(
       profileChanged: (requester) => followProfile(deps, requester),
       mediaReleased: (tx, media) => releaseMedia(tx, deps, media),
       ...(failpoint === undefined ? {} : { failpoint }),
+      net: ports.net,
       blobFiles: new BlobFiles(config.media.path),
       remoteFetches: new RemoteFetches(),
       rateLimits: new RateLimits(config.rateLimits, clock),

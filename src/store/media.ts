@@ -32,6 +32,7 @@ const insert = query<{
       created_ts: p.ts,
       last_access_ts: p.ts,
       withdrawn_ts: null,
+      released_ts: null,
       quarantined: false,
     })
     .onConflictDoNothing()
@@ -109,9 +110,6 @@ const putThumbnail = query<{
     })
     .onConflictDoNothing(),
 )
-const listThumbs = query<{ sha256: string }>('listThumbnails')(({ db, t, p }) =>
-  db.select().from(t(thumbnails)).where(eq(t(thumbnails).sha256, p.sha256)),
-)
 const deleteThumbs = query<{ sha256: string }>('deleteThumbnails')(({ db, t, p }) =>
   db.delete(t(thumbnails)).where(eq(t(thumbnails).sha256, p.sha256)),
 )
@@ -141,14 +139,22 @@ const staleRemote = sqlQuery<{ origin: string; before: number; most: number }, {
   'listStaleRemoteMedia',
   'select media_nid from media where origin <> :origin and last_access_ts < :before order by media_nid limit :most',
 )
+const remoteBytes = sqlQuery<{ origin: string }, { bytes: number | string }>(
+  'countRemoteMediaBytes',
+  'select coalesce(sum(size), 0) as bytes from media where origin <> :origin',
+)
+const leastUsedRemote = sqlQuery<{ origin: string; most: number }, { media_nid: number; size: number }>(
+  'listLeastUsedRemoteMedia',
+  'select media_nid, size from media where origin <> :origin order by last_access_ts, media_nid limit :most',
+)
+const unusedBlobs = sqlQuery<{ most: number }, { sha256: string }>(
+  'listUnusedBlobs',
+  `select sha256 from media_blobs where not exists (select 1 from media where media.sha256 = media_blobs.sha256)
+   order by sha256 limit :most`,
+)
 const expiredUploads = sqlRun<{ before: number }>(
   'deleteExpiredUploads',
   'delete from media where sha256 is null and uploader_nid is not null and created_ts < :before',
-)
-
-const withdraw = sqlRun<{ mediaNid: number; ts: number }>(
-  'withdrawMedia',
-  'update media set withdrawn_ts = coalesce(withdrawn_ts, :ts), sha256 = null, file_name = null where media_nid = :mediaNid',
 )
 
 /** A row of `media`. */
@@ -225,11 +231,6 @@ export async function putMediaThumbnail(tx: Tx, row: ThumbnailRow): Promise<void
   })
 }
 
-/** All thumbnails of a blob. */
-export function listMediaThumbnails(conn: Conn, sha256: string): Promise<ThumbnailRow[]> {
-  return listThumbs(conn, { sha256 })
-}
-
 /** How many addresses a user has reserved since `since` without uploading. */
 export async function countPendingUploads(conn: Conn, userNid: number, since: number): Promise<number> {
   return (await pendingOf.first(conn, { userNid, since }))?.pending ?? 0
@@ -240,14 +241,29 @@ export async function isProfilePictureOfSomebody(conn: Conn, mxc: string): Promi
   return (await isProfilePicture.first(conn, { value: JSON.stringify(mxc) })) !== undefined
 }
 
-/** Takes a file of ours away for good; the row stays, because it tells who had fetched it. */
-export async function withdrawMedia(tx: Tx, mediaNid: number, ts: number): Promise<void> {
-  await withdraw(tx, { mediaNid, ts })
-}
-
 /** Remote files that nobody asked for since `before`, at most `most`. */
 export async function listStaleRemoteMedia(conn: Conn, ownServer: string, before: number, most: number): Promise<number[]> {
   return (await staleRemote(conn, { origin: ownServer, before, most })).map((row) => row.media_nid)
+}
+
+/** How many bytes the copies of remote files have. */
+export async function countRemoteMediaBytes(conn: Conn, ownServer: string): Promise<number> {
+  return Number((await remoteBytes.first(conn, { origin: ownServer }))?.bytes ?? 0)
+}
+
+/** The copies of remote files that nobody asked for for the longest time, at most `most`. */
+export async function listLeastUsedRemoteMedia(
+  conn: Conn,
+  ownServer: string,
+  most: number,
+): Promise<{ mediaNid: number; size: number }[]> {
+  const rows = await leastUsedRemote(conn, { origin: ownServer, most })
+  return rows.map(({ media_nid, size }) => ({ mediaNid: media_nid, size }))
+}
+
+/** Blobs that no file names, at most `most`. */
+export async function listUnusedBlobs(conn: Conn, most: number): Promise<string[]> {
+  return (await unusedBlobs(conn, { most })).map(({ sha256 }) => sha256)
 }
 
 /** Drops addresses that were reserved before `before` and never used. */

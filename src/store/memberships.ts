@@ -131,6 +131,11 @@ const ofServer = sqlQuery<{ roomNid: number; serverNid: number }, { user_id: Use
   `select u.user_id from memberships m join users u on u.user_nid = m.user_nid
    where m.room_nid = :roomNid and u.server_nid = :serverNid`,
 )
+const guestOfServer = sqlQuery<{ roomNid: number; serverNid: number }, { n: number }>(
+  'hasGuestOfServer',
+  `select 1 as n from memberships m join users u on u.user_nid = m.user_nid
+   where m.room_nid = :roomNid and u.server_nid = :serverNid and m.membership in ('invite', 'knock') limit 1`,
+)
 const countLocal = sqlQuery<{ roomNid: number }, { n: number | string }>(
   'countLocalJoined',
   `select count(*) as n from memberships where room_nid = :roomNid and membership = 'join' and local`,
@@ -171,6 +176,11 @@ export async function listLocalMembers(
 /** The users of one server who have or had a membership of a room. */
 export async function listUsersOfServer(conn: Conn, roomNid: number, serverNid: number): Promise<UserId[]> {
   return (await ofServer(conn, { roomNid, serverNid })).map(({ user_id: userId }) => userId)
+}
+
+/** Whether somebody of a server is invited to a room, or knocks. */
+export async function hasGuestOfServer(conn: Conn, roomNid: number, serverNid: number): Promise<boolean> {
+  return (await guestOfServer.first(conn, { roomNid, serverNid })) !== undefined
 }
 
 /** How many of our own users are joined to a room. */

@@ -54,9 +54,10 @@ async function currentSegment(client: pg.Client): Promise<string> {
 }
 
 async function listSegments(client: pg.Client): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>('select name from pg_ls_waldir() where name ~ $1 order by name', [
-    '^[0-9A-F]{24}$',
-  ])
+  const { rows } = await client.query<{ name: string }>(
+    'select name from pg_ls_waldir() where name ~ $1 order by name',
+    ['^[0-9A-F]{24}$'],
+  )
   return rows.map(({ name }) => name)
 }
 

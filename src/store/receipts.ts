@@ -8,7 +8,11 @@ import type { Behind } from './sync.ts'
 /** The `thread_id` of a receipt that is not threaded. */
 export const unthreaded = ''
 
-const find = query<{ roomNid: number; userNid: number; type: string; threadId: string }>('findReceipt')(({ db, t, p }) => {
+const find = query<{ roomNid: number; userNid: number; type: string; threadId: string }>('findReceipt')(({
+  db,
+  t,
+  p,
+}) => {
   const r = t(receipts)
   return db
     .select()
@@ -56,7 +60,8 @@ const touch = sqlRun<{ roomNid: number; writer: number; pos: number }>(
   `insert into room_receipt_positions (room_nid, writer, pos) values (:roomNid, :writer, :pos)
    on conflict (room_nid, writer) do update set pos = excluded.pos`,
 )
-const columns = 'x.user_nid as user_nid, u.user_id as user_id, x.type as type, x.thread_id as thread_id, x.event_id as event_id, x.ts as ts'
+const columns =
+  'x.user_nid as user_nid, u.user_id as user_id, x.type as type, x.thread_id as thread_id, x.event_id as event_id, x.ts as ts'
 const since = sqlQuery<{ roomNid: number; userNid: number; behind: Behind }, ShownReceipt>(
   'listReceiptsSince',
   ({ engine }) => `${behindTable(engine)}
@@ -126,12 +131,22 @@ export async function putReceipt(
 }
 
 /** The receipts of a room that a reader does not know yet, of others only the public ones. */
-export function listReceiptsSince(conn: Conn, roomNid: number, userNid: number, behind: Behind): Promise<ShownReceipt[]> {
+export function listReceiptsSince(
+  conn: Conn,
+  roomNid: number,
+  userNid: number,
+  behind: Behind,
+): Promise<ShownReceipt[]> {
   return since(conn, { roomNid, userNid, behind })
 }
 
 /** The receipts at the newest events of a room, of others only the public ones. */
-export function listNewestReceipts(conn: Conn, roomNid: number, userNid: number, most: number): Promise<ShownReceipt[]> {
+export function listNewestReceipts(
+  conn: Conn,
+  roomNid: number,
+  userNid: number,
+  most: number,
+): Promise<ShownReceipt[]> {
   return newest(conn, { roomNid, userNid, most })
 }
 

@@ -109,7 +109,14 @@ const groupAt = sqlQuery<
     order by e.ord desc limit 1`,
 )
 const related = sqlQuery<
-  { roomNid: number; parents: readonly string[]; types: readonly string[]; anyType: boolean; senders: readonly string[]; anySender: boolean },
+  {
+    roomNid: number
+    parents: readonly string[]
+    types: readonly string[]
+    anyType: boolean
+    senders: readonly string[]
+    anySender: boolean
+  },
   { parent: string }
 >(
   'listRelatedParents',

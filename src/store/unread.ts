@@ -16,6 +16,9 @@ const floors = (engine: string) =>
     ? `select key as thread, value as ord from json_each(:floors)`
     : `select key as thread, value::bigint as ord from jsonb_each_text(:floors::jsonb)`
 
+// without statistics SQLite would go through all events after the floor
+const by = (engine: string, index: string) => (engine === 'sqlite' ? `indexed by ${index}` : '')
+
 // kind 0: unread in a thread; kind 1: where the user's own last event in a thread is
 const counts = sqlQuery<
   { roomNid: number; userNid: number; base: number; floors: string; silent: readonly number[] },
@@ -24,12 +27,13 @@ const counts = sqlQuery<
   'countUnread',
   ({ engine, list }) => `with own as (
       select coalesce(thread_id, '${mainThread}') as thread, max(ord) as ord from (
-        select thread_id, ord from events where sender_nid = :userNid and room_nid = :roomNid and ord > 0
+        select thread_id, ord from events ${by(engine, 'events_by_sender')}
+        where sender_nid = :userNid and room_nid = :roomNid and ord > 0
         order by event_nid desc limit ${ownEvents}) mine
       group by coalesce(thread_id, '${mainThread}')),
     floors as (${floors(engine)} union all select thread, ord from own)
     select 0 as kind, '${mainThread}' as thread, count(*) as n from (
-      select 1 from events e where e.room_nid = :roomNid and e.thread_id is null and e.notify_ord is not null
+      select 1 from events e ${by(engine, 'events_notifying')} where e.room_nid = :roomNid and e.thread_id is null and e.notify_ord is not null
         and e.ord > :base and e.ord > coalesce((select max(f.ord) from floors f where f.thread = '${mainThread}'), 0)
         and e.redacted_by is null and e.pruned_ts is null and e.sender_nid not in ${list('silent', 'int')}
       limit ${mostCounted + 1}) unread
@@ -44,14 +48,14 @@ const counts = sqlQuery<
 )
 const lastNotifying = sqlQuery<{ roomNid: number; ord: number }, { notify_ord: number }>(
   'findNotifyOrdAt',
-  `select notify_ord from events where room_nid = :roomNid and thread_id is null and notify_ord is not null and ord <= :ord
-   order by ord desc limit 1`,
+  ({ engine }) => `select notify_ord from events ${by(engine, 'events_notifying')}
+    where room_nid = :roomNid and thread_id is null and notify_ord is not null and ord <= :ord order by ord desc limit 1`,
 )
 // redaction leaves the running number of an event in place
 const prunedAfter = sqlQuery<{ roomNid: number; ord: number }, { n: number | string }>(
   'countPrunedNotifying',
-  `select count(*) as n from events where room_nid = :roomNid and thread_id is null and notify_ord is not null
-   and pruned_ts is not null and ord > :ord`,
+  ({ engine }) => `select count(*) as n from events ${by(engine, 'events_notified_pruned')}
+    where room_nid = :roomNid and thread_id is null and notify_ord is not null and pruned_ts is not null and ord > :ord`,
 )
 const members = sqlQuery<{ roomNid: number }, LocalMember>(
   'listNotifiedMembers',
@@ -112,7 +116,8 @@ export async function countUnread(
   silent: readonly number[],
 ): Promise<UnreadCounts> {
   const rows = await counts(conn, { ...of, floors: JSON.stringify(Object.fromEntries(threadFloors)), silent })
-  const pick = (kind: number) => new Map(rows.filter((row) => Number(row.kind) === kind).map(({ thread, n }) => [thread, Number(n)]))
+  const pick = (kind: number) =>
+    new Map(rows.filter((row) => Number(row.kind) === kind).map(({ thread, n }) => [thread, Number(n)]))
   return { byThread: pick(0), own: pick(1) }
 }
 

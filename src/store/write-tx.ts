@@ -11,7 +11,7 @@ export class WriteTx implements Tx {
   readonly #driver: BatchDriver
   readonly #first: number
   position: number
-  failure: unknown
+  failure: Error | undefined
   #isOver = false
 
   constructor(driver: BatchDriver, position: number) {
@@ -47,7 +47,7 @@ export class WriteTx implements Tx {
     try {
       return await this.#driver.conn.all(statement, values)
     } catch (error) {
-      throw (this.failure ??= error)
+      throw (this.failure ??= error instanceof Error ? error : new Error(String(error)))
     }
   }
 
@@ -56,7 +56,7 @@ export class WriteTx implements Tx {
     try {
       return await this.#driver.conn.run(statement, values)
     } catch (error) {
-      throw (this.failure ??= error)
+      throw (this.failure ??= error instanceof Error ? error : new Error(String(error)))
     }
   }
 

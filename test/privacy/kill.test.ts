@@ -1,9 +1,10 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ApiClient } from '../support/api-client.ts'
+import { ApiClient, eventually } from '../support/api-client.ts'
 import { erasureReaches } from '../support/erasure.ts'
 import type { ErasureShown } from '../support/erasure.ts'
+import type { LetheProcess } from '../support/lethe-process.ts'
 import { eraseHerself, startPrivacyWorld } from '../support/privacy-world.ts'
 import type { PrivacyWorld } from '../support/privacy-world.ts'
 
@@ -23,6 +24,12 @@ const places = [
   ['erasure:after:COLLECT', 'returned'],
   ['erasure:after:SETTLED', 'returned'],
 ] as const
+
+/** All counts but of what happens to wait for other servers. */
+function countsOf({ counts }: ErasureShown) {
+  const { outbound_transactions: _transactions, outbound_edus: _edus, ...deleted } = counts.deleted
+  return { ...counts, deleted }
+}
 
 let world: PrivacyWorld
 let undisturbed: ErasureShown
@@ -60,26 +67,54 @@ beforeAll(async () => {
 }, 150_000)
 afterAll(async () => world?.[Symbol.asyncDispose]())
 
-test.each(places)('kill -9 at %s: the job ends as if nothing had happened', async (place, when) => {
-  await putBack()
-  const { home, life, canaries, peerServer } = world
-  await home.start({ LETHE_FAILPOINT: place })
-  const request = eraseHerself(life).then(() => 'returned', () => 'died')
-  expect(await home.ended(), home.log().slice(-2000)).toMatchObject({ signal: 'SIGKILL' })
-  expect(await request).toBe(when === 'returned' ? 'returned' : 'died')
+test.each(places)(
+  'kill -9 at %s: the job ends as if nothing had happened',
+  async (place, when) => {
+    await putBack()
+    const { home, life, peerServer } = world
+    await home.start({ LETHE_FAILPOINT: place })
+    const request = eraseHerself(life).then(
+      () => 'returned',
+      () => 'died',
+    )
+    expect(await home.ended(), home.log().slice(-2000)).toMatchObject({ signal: 'SIGKILL' })
+    expect(await request).toBe(when === 'returned' ? 'returned' : 'died')
 
-  await home.start()
-  if (when === 'refused') await eraseHerself(life)
-  await expect(life.alice.call('GET', '/_matrix/client/v3/account/whoami')).rejects.toMatchObject({ status: 401 })
-  const shown = await settles()
-  const { counts, peers, mode } = shown
-  expect({ counts, mode, peers: peers.map(({ host, state }) => [host, state]) }).toEqual({
-    counts: undisturbed.counts, mode: undisturbed.mode, peers: undisturbed.peers.map(({ host, state }) => [host, state]),
-  })
-  expect(shown.certificate).not.toBeNull()
-  expect((await new ApiClient(home.clientUrl).register('alice').catch((error: unknown) => error))).toMatchObject({ status: 400 })
-  expect(await home.stop()).toBe(0)
-  const left = canaries.search(home.dataFolder).filter(({ name }) => ['gone', 'fleeting', 'never'].includes(canaries.fate(name) ?? 'gone'))
-  expect(left.map(({ name, file, around }) => `${name} in ${file}: ${around}`)).toEqual([])
+    await home.start()
+    if (when === 'refused') await eraseHerself(life)
+    await expect(life.alice.call('GET', '/_matrix/client/v3/account/whoami')).rejects.toMatchObject({ status: 401 })
+    const shown = await settles()
+    expect(countsOf(shown)).toEqual(countsOf(undisturbed))
+    expect(shown.certificate).not.toBeNull()
+    expect(await new ApiClient(home.clientUrl).register('alice').catch((error: unknown) => error)).toMatchObject({
+      status: 400,
+    })
+    expect(await home.stop()).toBe(0)
+    expect(leftIn(home)).toEqual([])
+    await peerServer.stop('SIGKILL')
+  },
+  90_000,
+)
+
+test('kill -9 of a server that was told, before it has done its part: it does it after its start', async () => {
+  await putBack()
+  const { home, peerServer, life } = world
   await peerServer.stop('SIGKILL')
+  await peerServer.start({ LETHE_FAILPOINT: 'inbound:before:DONE' })
+  await home.start()
+  await eraseHerself(life)
+  expect(await peerServer.ended()).toMatchObject({ signal: 'SIGKILL' })
+  await peerServer.start()
+  await eventually(async () => leftIn(peerServer).length === 0, 30_000).catch(() => undefined)
+  expect(leftIn(peerServer)).toEqual([])
 }, 90_000)
+
+/** What nobody may keep, and is on this server's disk all the same. */
+function leftIn(server: LetheProcess): string[] {
+  const { canaries } = world
+  const mayStay = (name: string) => !['gone', 'fleeting', 'never'].includes(canaries.fate(name) ?? 'gone')
+  return canaries
+    .search(server.dataFolder)
+    .filter(({ name }) => !mayStay(name))
+    .map(({ name, file, around }) => `${name} in ${file}: ${around}`)
+}

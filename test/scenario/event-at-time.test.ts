@@ -17,7 +17,14 @@ async function world() {
   const start = Date.now() + 1_000_000
   const said: RoomEvent[] = []
   for (let i = 0; i < 300; i++) {
-    said.push(await fed.engine.append(room.id, { type: 'm.room.message', content: { body: `${i}` }, sender: alice, ts: start + i * 1000 }))
+    said.push(
+      await fed.engine.append(room.id, {
+        type: 'm.room.message',
+        content: { body: `${i}` },
+        sender: alice,
+        ts: start + i * 1000,
+      }),
+    )
   }
   const ask = (ts: number, dir: string, from = 'in.test') =>
     fed.ask(from, 'GET', `/_matrix/federation/v1/timestamp_to_event/${encodeURIComponent(room.id)}?ts=${ts}&dir=${dir}`)

@@ -43,10 +43,19 @@ export class ApiClient {
   }
 
   /** Any request with any body; its answer as it came, whatever the status. */
-  async answer(method: string, path: string, body?: string | Uint8Array, headers: Record<string, string> = {}): Promise<{ status: number; text: string; headers: Headers }> {
+  async answer(
+    method: string,
+    path: string,
+    body?: string | Uint8Array,
+    headers: Record<string, string> = {},
+  ): Promise<{ status: number; text: string; headers: Headers }> {
     const answer = await fetch(this.baseUrl + path, {
       method,
-      headers: { ...this.headers, ...(this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }), ...headers },
+      headers: {
+        ...this.headers,
+        ...(this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: body as string | Uint8Array<ArrayBuffer> }),
     })
     return { status: answer.status, text: await answer.text(), headers: answer.headers }
@@ -58,7 +67,12 @@ export class ApiClient {
       if (error instanceof ApiError && error.status === 401 && 'session' in error.body) return error.body
       throw error
     })
-    const auth = { type: 'm.login.password', identifier: { type: 'm.id.user', user: this.userId }, password, session: first['session'] }
+    const auth = {
+      type: 'm.login.password',
+      identifier: { type: 'm.id.user', user: this.userId },
+      password,
+      session: first['session'],
+    }
     return this.call<T>(method, path, { ...body, auth })
   }
 
@@ -69,15 +83,25 @@ export class ApiClient {
       if (error instanceof ApiError && error.status === 401) return error.body
       throw error
     })
-    const done = 'access_token' in first ? first
-      : await this.call<Body>('POST', '/_matrix/client/v3/register', { ...body, auth: { type: 'm.login.dummy', session: first['session'] } })
+    const done =
+      'access_token' in first
+        ? first
+        : await this.call<Body>('POST', '/_matrix/client/v3/register', {
+            ...body,
+            auth: { type: 'm.login.dummy', session: first['session'] },
+          })
     return this.use(done)
   }
 
   async login(username: string, password = 'correct horse battery', more: Body = {}): Promise<this> {
-    return this.use(await this.call('POST', '/_matrix/client/v3/login', {
-      type: 'm.login.password', identifier: { type: 'm.id.user', user: username }, password, ...more,
-    }))
+    return this.use(
+      await this.call('POST', '/_matrix/client/v3/login', {
+        type: 'm.login.password',
+        identifier: { type: 'm.id.user', user: username },
+        password,
+        ...more,
+      }),
+    )
   }
 
   private use(answer: Body): this {
@@ -93,7 +117,9 @@ export class ApiClient {
 
   async join(room: string, via?: string): Promise<string> {
     const query = via === undefined ? '' : `?server_name=${encodeURIComponent(via)}&via=${encodeURIComponent(via)}`
-    return (await this.call<{ room_id: string }>('POST', `/_matrix/client/v3/join/${encodeURIComponent(room)}${query}`, {})).room_id
+    return (
+      await this.call<{ room_id: string }>('POST', `/_matrix/client/v3/join/${encodeURIComponent(room)}${query}`, {})
+    ).room_id
   }
 
   async act(room: string, action: string, body: Body = {}): Promise<Body> {
@@ -131,7 +157,10 @@ export class ApiClient {
     let from: string | undefined
     for (let i = 0; i < pages; i++) {
       const query = `dir=b&limit=100${from === undefined ? '' : `&from=${encodeURIComponent(from)}`}`
-      const page = await this.call<{ chunk: Body[]; end?: string }>('GET', `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/messages?${query}`)
+      const page = await this.call<{ chunk: Body[]; end?: string }>(
+        'GET',
+        `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/messages?${query}`,
+      )
       events.push(...page.chunk)
       if (page.end === undefined) break
       from = page.end
@@ -146,7 +175,9 @@ export class ApiClient {
 
   async upload(bytes: Uint8Array, type: string, filename: string): Promise<string> {
     const answer = await fetch(`${this.baseUrl}/_matrix/media/v3/upload?filename=${encodeURIComponent(filename)}`, {
-      method: 'POST', headers: { ...this.headers, authorization: `Bearer ${this.token}`, 'content-type': type }, body: bytes as Uint8Array<ArrayBuffer>,
+      method: 'POST',
+      headers: { ...this.headers, authorization: `Bearer ${this.token}`, 'content-type': type },
+      body: bytes as Uint8Array<ArrayBuffer>,
     })
     const body = (await answer.json()) as Body
     if (!answer.ok) throw new ApiError('POST', '/upload', answer.status, body)
@@ -172,7 +203,11 @@ export class ApiClient {
 }
 
 /** Asks again every 50 ms until `check` gives something truthy; throws its last error or a time-out after `ms`. */
-export async function eventually<T>(check: () => Promise<T>, ms = 15_000, what = 'what was waited for'): Promise<NonNullable<T>> {
+export async function eventually<T>(
+  check: () => Promise<T>,
+  ms = 15_000,
+  what = 'what was waited for',
+): Promise<NonNullable<T>> {
   const end = performance.now() + ms
   let last: unknown
   do {

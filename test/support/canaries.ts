@@ -71,10 +71,12 @@ export class Canaries {
 
   /** Every sighting in the bytes of these files and of all files below these folders, at most one per name and file. */
   search(...places: string[]): Sighting[] {
-    return places.filter((place) => existsSync(place)).flatMap((place) => {
-      if (statSync(place).isFile()) return this.#searchFile(place, place)
-      return filesBelow(place).flatMap((file) => this.#searchFile(file, relative(place, file)))
-    })
+    return places
+      .filter((place) => existsSync(place))
+      .flatMap((place) => {
+        if (statSync(place).isFile()) return this.#searchFile(place, place)
+        return filesBelow(place).flatMap((file) => this.#searchFile(file, relative(place, file)))
+      })
   }
 
   #searchFile(path: string, shown: string): Sighting[] {
@@ -87,7 +89,12 @@ export class Canaries {
         for (let at = buffer.indexOf(bytes); at >= 0 && at < end; at = buffer.indexOf(bytes, at + 1)) {
           const name = read(buffer, at)
           if (name === undefined || found.has(name)) continue
-          found.set(name, { name, file: shown, how, around: printable(buffer.subarray(Math.max(0, at - 100), at + 60)) })
+          found.set(name, {
+            name,
+            file: shown,
+            how,
+            around: printable(buffer.subarray(Math.max(0, at - 100), at + 60)),
+          })
         }
       }
     }
@@ -98,13 +105,27 @@ export class Canaries {
     const { prefix } = this
     const nameAfter = (decode: (buffer: Buffer, at: number) => string) => (buffer: Buffer, at: number) => {
       const text = decode(buffer, at)
-      return text.startsWith(prefix) ? this.#nameOf(text.slice(prefix.length, prefix.length + digits)) : `${prefix}, cut off`
+      return text.startsWith(prefix)
+        ? this.#nameOf(text.slice(prefix.length, prefix.length + digits))
+        : `${prefix}, cut off`
     }
     const length = prefix.length + digits
     const plain: Pattern[] = [
-      { how: 'UTF-8', bytes: Buffer.from(prefix), read: nameAfter((buffer, at) => buffer.toString('latin1', at, at + length)) },
-      { how: 'UTF-16', bytes: Buffer.from(prefix, 'utf16le'), read: nameAfter((buffer, at) => buffer.toString('utf16le', at, at + 2 * length)) },
-      { how: 'hex', bytes: Buffer.from(Buffer.from(prefix).toString('hex')), read: nameAfter((buffer, at) => Buffer.from(buffer.toString('latin1', at, at + 2 * length), 'hex').toString()) },
+      {
+        how: 'UTF-8',
+        bytes: Buffer.from(prefix),
+        read: nameAfter((buffer, at) => buffer.toString('latin1', at, at + length)),
+      },
+      {
+        how: 'UTF-16',
+        bytes: Buffer.from(prefix, 'utf16le'),
+        read: nameAfter((buffer, at) => buffer.toString('utf16le', at, at + 2 * length)),
+      },
+      {
+        how: 'hex',
+        bytes: Buffer.from(Buffer.from(prefix).toString('hex')),
+        read: nameAfter((buffer, at) => Buffer.from(buffer.toString('latin1', at, at + 2 * length), 'hex').toString()),
+      },
     ]
     // Of a text inside base64 only the groups that hold nothing before it are known.
     const base64 = [0, 1, 2].map((shift): Pattern => {

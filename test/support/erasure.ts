@@ -18,7 +18,12 @@ export interface ErasureShown {
     readonly kept: readonly { readonly what: string; readonly count: number; readonly why: string }[]
   } & Readonly<Record<string, unknown>>
   readonly failed_rooms: readonly unknown[]
-  readonly peers: readonly { readonly host: string; readonly state: string; readonly attempts: number; readonly last_ts: number | null }[]
+  readonly peers: readonly {
+    readonly host: string
+    readonly state: string
+    readonly attempts: number
+    readonly last_ts: number | null
+  }[]
   readonly app_services: readonly unknown[]
   readonly certificate: Readonly<Record<string, unknown>> | null
 }
@@ -29,13 +34,22 @@ export function showErasure(lethe: LetheProcess, user: string): Promise<ErasureS
 }
 
 /** Waits until the erasure has come this far; throws with what it shows where it does not in `ms`. */
-export async function erasureReaches(lethe: LetheProcess, user: string, isReached: (shown: ErasureShown) => boolean, ms = 60_000): Promise<ErasureShown> {
+export async function erasureReaches(
+  lethe: LetheProcess,
+  user: string,
+  isReached: (shown: ErasureShown) => boolean,
+  ms = 60_000,
+): Promise<ErasureShown> {
   let last: ErasureShown | undefined
   try {
-    return await eventually(async () => {
-      last = await showErasure(lethe, user)
-      return isReached(last) ? last : undefined
-    }, ms, 'the erasure')
+    return await eventually(
+      async () => {
+        last = await showErasure(lethe, user)
+        return isReached(last) ? last : undefined
+      },
+      ms,
+      'the erasure',
+    )
   } catch (error) {
     throw new Error(`the erasure is at ${JSON.stringify(last)}\n${lethe.log().slice(-3000)}`, { cause: error })
   }

@@ -48,13 +48,27 @@ export class LetheProcess {
       data_dir: join(options.folder, 'data'),
       listeners: [
         { host: '127.0.0.1', port: clientPort, resources: ['client', 'media', 'health'] },
-        ...(tls === undefined ? [] : [{ host: '127.0.0.1', port: federationPort, resources: ['federation', 'media'], tls: { cert_file: tls.cert, key_file: tls.key } }]),
+        ...(tls === undefined
+          ? []
+          : [
+              {
+                host: '127.0.0.1',
+                port: federationPort,
+                resources: ['federation', 'media'],
+                tls: { cert_file: tls.cert, key_file: tls.key },
+              },
+            ]),
         { host: '127.0.0.1', port: adminPort, resources: ['admin', 'metrics', 'health'] },
       ],
       passwords: { bcrypt_cost: 4, allow_weak_hash: true },
       registration: { enabled: true, flows: ['dummy'], shared_secret: 'shared secret of a test' },
       rate_limits: { enabled: false },
-      ...(tls === undefined ? {} : { federation: { extra_ca_files: [tls.ca] }, outgoing_http: { extra_ca_files: [tls.ca], allow_private_addresses: true } }),
+      ...(tls === undefined
+        ? {}
+        : {
+            federation: { extra_ca_files: [tls.ca] },
+            outgoing_http: { extra_ca_files: [tls.ca], allow_private_addresses: true },
+          }),
       ...(options.postgresUrl === undefined ? {} : { database: { engine: 'postgres', url: options.postgresUrl } }),
       ...options.config,
     }
@@ -85,7 +99,14 @@ export class LetheProcess {
 
   /** Starts the process and waits until it answers. */
   async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    const [command, ...args] = [...(this.options.wrapper ?? []), this.options.node ?? process.execPath, main, 'serve', '--config', this.configFile]
+    const [command, ...args] = [
+      ...(this.options.wrapper ?? []),
+      this.options.node ?? process.execPath,
+      main,
+      'serve',
+      '--config',
+      this.configFile,
+    ]
     const child = spawn(command, args, {
       cwd: this.folder,
       env: { ...process.env, ...this.options.env, ...env },
@@ -96,8 +117,12 @@ export class LetheProcess {
     child.stdout.pipe(log, { end: false })
     child.stderr.pipe(log, { end: false })
     for (let i = 0; i < 600; i++) {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the server ended at its start:\n${this.log().slice(-3000)}`)
-      const ready = await fetch(`${this.clientUrl}/_matrix/client/versions`).then((answer) => answer.ok, () => false)
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`the server ended at its start:\n${this.log().slice(-3000)}`)
+      const ready = await fetch(`${this.clientUrl}/_matrix/client/versions`).then(
+        (answer) => answer.ok,
+        () => false,
+      )
       if (ready) return
       await pause(25)
     }

@@ -38,7 +38,9 @@ export interface Life {
   /** alice's messages, reactions, edits: everything that is no state, by room */
   readonly messages: Readonly<Record<'shared' | 'old' | 'secret' | 'alone' | 'left', readonly string[]>>
   /** pictures and files, by what they are */
-  readonly media: Readonly<Record<'avatar' | 'oldAvatar' | 'picture' | 'alone' | 'encrypted' | 'unused' | 'roomAvatar', string>>
+  readonly media: Readonly<
+    Record<'avatar' | 'oldAvatar' | 'picture' | 'alone' | 'encrypted' | 'unused' | 'roomAvatar', string>
+  >
   /** all media ids, also of what was never finished */
   readonly reserved: string
   /** the text of the message in `shared` that no edit replaced, and its event id */
@@ -52,7 +54,9 @@ const encoded = encodeURIComponent
 
 /** Calls an endpoint that this server may not have yet; anything but success or M_UNRECOGNIZED throws. */
 async function ifKnown(who: ApiClient, method: string, path: string, body?: unknown): Promise<boolean> {
-  const { status, text } = await who.answer(method, path, body === undefined ? undefined : JSON.stringify(body), { 'content-type': 'application/json' })
+  const { status, text } = await who.answer(method, path, body === undefined ? undefined : JSON.stringify(body), {
+    'content-type': 'application/json',
+  })
   if (status === 200) return true
   if ((status === 404 || status === 405) && text.includes('M_UNRECOGNIZED')) return false
   throw new Error(`${method} ${path}: ${status} ${text}`)
@@ -73,18 +77,34 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
   await alice.register('alice', firstPassword, c('first device name'))
   const me = `${client}/profile/${encoded(alice.userId)}`
   const mine = `${client}/user/${encoded(alice.userId)}`
-  await alice.confirmed('POST', `${client}/account/password`, { new_password: password, logout_devices: false }, firstPassword)
-  await alice.login('alice', password, { device_id: c('device id'), initial_device_display_name: c('old device name', 'fleeting') })
+  await alice.confirmed(
+    'POST',
+    `${client}/account/password`,
+    { new_password: password, logout_devices: false },
+    firstPassword,
+  )
+  await alice.login('alice', password, {
+    device_id: c('device id'),
+    initial_device_display_name: c('old device name', 'fleeting'),
+  })
   await alice.call('PUT', `${client}/devices/${encoded(alice.deviceId)}`, { display_name: c('device name') })
   await expectRefusal(alice, 'POST', `${client}/login`, {
-    type: 'm.login.password', identifier: { type: 'm.id.user', user: 'alice' }, password: c('wrong password', 'never'),
+    type: 'm.login.password',
+    identifier: { type: 'm.id.user', user: 'alice' },
+    password: c('wrong password', 'never'),
   })
   await expectRefusal(alice, 'POST', `${client}/login`, {
-    type: 'm.login.password', identifier: { type: 'm.id.user', user: c('unknown user', 'never') }, password: 'x',
+    type: 'm.login.password',
+    identifier: { type: 'm.id.user', user: c('unknown user', 'never') },
+    password: 'x',
   })
 
   // The profile.
-  const avatar = await alice.upload(makePng(c('avatar bytes'), { seed: 3 }), 'image/png', `${c('avatar file name')}.png`)
+  const avatar = await alice.upload(
+    makePng(c('avatar bytes'), { seed: 3 }),
+    'image/png',
+    `${c('avatar file name')}.png`,
+  )
   const oldAvatar = await alice.upload(makePng(c('old avatar bytes'), { seed: 4 }), 'image/png', 'old.png')
   await alice.call('PUT', `${me}/displayname`, { displayname: c('old display name', 'fleeting') })
   await alice.call('PUT', `${me}/avatar_url`, { avatar_url: oldAvatar })
@@ -110,16 +130,32 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
   await alice.call('PUT', `${me}/displayname`, { displayname: c('middle display name') })
   await alice.call('PUT', `${me}/displayname`, { displayname: c('display name') })
   await alice.call('PUT', `${me}/avatar_url`, { avatar_url: avatar })
-  await alice.setState(shared, 'm.room.member', {
-    membership: 'join', displayname: c('name in this room'), avatar_url: avatar, reason: c('own member reason'), 'org.example.extra': c('member extra'),
-  }, alice.userId)
+  await alice.setState(
+    shared,
+    'm.room.member',
+    {
+      membership: 'join',
+      displayname: c('name in this room'),
+      avatar_url: avatar,
+      reason: c('own member reason'),
+      'org.example.extra': c('member extra'),
+    },
+    alice.userId,
+  )
 
   // Room state, superseded and current.
-  const roomAvatar = await alice.upload(makePng(c('room avatar bytes', 'm.room.avatar'), { seed: 5 }), 'image/png', `${c('room avatar file name', 'm.room.avatar')}.png`)
+  const roomAvatar = await alice.upload(
+    makePng(c('room avatar bytes', 'm.room.avatar'), { seed: 5 }),
+    'image/png',
+    `${c('room avatar file name', 'm.room.avatar')}.png`,
+  )
   await alice.setState(shared, 'm.room.name', { name: c('room name', 'm.room.name') })
   await alice.setState(shared, 'm.room.topic', { topic: c('topic', 'm.room.topic') })
   await alice.setState(shared, 'm.room.avatar', { url: oldAvatar, info: { 'org.example.note': c('old room avatar') } })
-  await alice.setState(shared, 'm.room.avatar', { url: roomAvatar, info: { 'org.example.note': c('room avatar', 'm.room.avatar') } })
+  await alice.setState(shared, 'm.room.avatar', {
+    url: roomAvatar,
+    info: { 'org.example.note': c('room avatar', 'm.room.avatar') },
+  })
   await alice.setState(shared, 'org.example.custom', { text: c('old custom state') }, 'key')
   await alice.setState(shared, 'org.example.custom', { text: c('custom state') }, 'key')
 
@@ -129,25 +165,55 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
   const body = c('message')
   const plain = await alice.send(shared, body)
   const edited = await alice.send(shared, c('message before its edit'))
-  const relates = (rel_type: string, event_id: string, more = {}) => ({ 'm.relates_to': { rel_type, event_id, ...more } })
+  const relates = (rel_type: string, event_id: string, more = {}) => ({
+    'm.relates_to': { rel_type, event_id, ...more },
+  })
   const bobs = await cast.bob.send(shared, `hello ${alice.userId}, says bob`)
   await eventually(async () => alice.event(shared, bobs))
   const pictureEvent = await alice.send(shared, {
-    msgtype: 'm.image', body: c('picture body'), filename: c('file name in the event'), url: picture,
+    msgtype: 'm.image',
+    body: c('picture body'),
+    filename: c('file name in the event'),
+    url: picture,
     info: { mimetype: 'image/png', w: 96, h: 96, thumbnail_url: thumbnail },
   })
   const sharedMessages = [
     plain,
     edited,
-    await alice.send(shared, { msgtype: 'm.text', body: `* ${c('edit fallback')}`, 'm.new_content': { msgtype: 'm.text', body: c('edit') }, ...relates('m.replace', edited) }),
-    await alice.send(shared, { msgtype: 'm.text', body: c('reply'), format: 'org.matrix.custom.html', formatted_body: `<b>${c('formatted reply')}</b>`, 'm.relates_to': { 'm.in_reply_to': { event_id: bobs } } }),
+    await alice.send(shared, {
+      msgtype: 'm.text',
+      body: `* ${c('edit fallback')}`,
+      'm.new_content': { msgtype: 'm.text', body: c('edit') },
+      ...relates('m.replace', edited),
+    }),
+    await alice.send(shared, {
+      msgtype: 'm.text',
+      body: c('reply'),
+      format: 'org.matrix.custom.html',
+      formatted_body: `<b>${c('formatted reply')}</b>`,
+      'm.relates_to': { 'm.in_reply_to': { event_id: bobs } },
+    }),
     await alice.send(shared, relates('m.annotation', bobs, { key: c('reaction key') }), 'm.reaction'),
-    await alice.send(shared, { msgtype: 'm.text', body: c('in a thread'), ...relates('m.thread', bobs, { is_falling_back: true, 'm.in_reply_to': { event_id: bobs } }) }),
-    await alice.send(shared, { msgtype: 'm.text', body: `${c('mention')} ${cast.bob.userId}`, 'm.mentions': { user_ids: [cast.bob.userId] } }),
+    await alice.send(shared, {
+      msgtype: 'm.text',
+      body: c('in a thread'),
+      ...relates('m.thread', bobs, { is_falling_back: true, 'm.in_reply_to': { event_id: bobs } }),
+    }),
+    await alice.send(shared, {
+      msgtype: 'm.text',
+      body: `${c('mention')} ${cast.bob.userId}`,
+      'm.mentions': { user_ids: [cast.bob.userId] },
+    }),
     await alice.send(shared, { text: c('custom event') }, 'org.example.event'),
     await alice.send(shared, { 'm.poll': { question: c('poll question') } }, 'org.matrix.msc3381.poll.start'),
     pictureEvent,
-    (await alice.call<{ event_id: string }>('PUT', `${client}/rooms/${encoded(shared)}/send/m.room.message/${c('transaction id', 'fleeting')}`, { msgtype: 'm.text', body: c('with a transaction id') })).event_id,
+    (
+      await alice.call<{ event_id: string }>(
+        'PUT',
+        `${client}/rooms/${encoded(shared)}/send/m.room.message/${c('transaction id', 'fleeting')}`,
+        { msgtype: 'm.text', body: c('with a transaction id') },
+      )
+    ).event_id,
   ]
   const regretted = await alice.send(shared, c('redacted by herself', 'fleeting'))
   await alice.redact(shared, regretted, c('redaction reason'))
@@ -155,7 +221,11 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
   await alice.redact(shared, bobsOther, c('redaction reason of another'))
 
   // Power over others, with reasons.
-  for (const [action, reason] of [['kick', 'kick reason'], ['ban', 'ban reason'], ['unban', 'unban reason']] as const) {
+  for (const [action, reason] of [
+    ['kick', 'kick reason'],
+    ['ban', 'ban reason'],
+    ['unban', 'unban reason'],
+  ] as const) {
     await alice.act(shared, action, { user_id: cast.dave.userId, reason: c(reason) })
   }
 
@@ -172,24 +242,53 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
   const secret = await alice.createRoom({
     preset: 'private_chat',
     invite: [cast.bob.userId, cast.peer.userId],
-    initial_state: [{ type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2', 'org.example.note': c('encryption', 'm.room.encryption') } }],
+    initial_state: [
+      {
+        type: 'm.room.encryption',
+        state_key: '',
+        content: { algorithm: 'm.megolm.v1.aes-sha2', 'org.example.note': c('encryption', 'm.room.encryption') },
+      },
+    ],
   })
   await cast.bob.join(secret)
   await eventually(() => cast.peer.join(secret, serverName), 20_000, 'the peer joins the encrypted room')
-  const encrypted = await alice.upload(Buffer.from(`ciphertext ${c('encrypted file bytes')}`), 'application/octet-stream', c('encrypted file name'))
+  const encrypted = await alice.upload(
+    Buffer.from(`ciphertext ${c('encrypted file bytes')}`),
+    'application/octet-stream',
+    c('encrypted file name'),
+  )
   const secretMessages = [
-    await alice.send(secret, { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: c('ciphertext'), session_id: c('session id'), device_id: alice.deviceId }, 'm.room.encrypted'),
-    await alice.send(secret, { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: 'reply', ...relates('m.thread', bobs) }, 'm.room.encrypted'),
+    await alice.send(
+      secret,
+      {
+        algorithm: 'm.megolm.v1.aes-sha2',
+        ciphertext: c('ciphertext'),
+        session_id: c('session id'),
+        device_id: alice.deviceId,
+      },
+      'm.room.encrypted',
+    ),
+    await alice.send(
+      secret,
+      { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: 'reply', ...relates('m.thread', bobs) },
+      'm.room.encrypted',
+    ),
   ]
 
   // A room that nobody else was ever in.
   const alone = await alice.createRoom({ name: c('name of a room of one', 'm.room.name') })
-  const aloneFile = await alice.upload(Buffer.from(`diary: ${c('diary bytes')}`), 'text/plain', `${c('diary file name')}.txt`)
+  const aloneFile = await alice.upload(
+    Buffer.from(`diary: ${c('diary bytes')}`),
+    'text/plain',
+    `${c('diary file name')}.txt`,
+  )
   const aloneMessages = [
     await alice.send(alone, c('message to nobody')),
     await alice.send(alone, { msgtype: 'm.file', body: c('diary body'), url: aloneFile }),
   ]
-  await alice.call('PUT', `${client}/directory/room/${encoded(`#${c('alias of a room of one')}:${serverName}`)}`, { room_id: alone })
+  await alice.call('PUT', `${client}/directory/room/${encoded(`#${c('alias of a room of one')}:${serverName}`)}`, {
+    room_id: alone,
+  })
 
   // A room that she has left, with a reason; one whose invite she declined; rooms that she invites to.
   const left = await cast.bob.createRoom({ preset: 'public_chat' })
@@ -198,33 +297,68 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
   await alice.act(left, 'leave', { reason: c('leave reason') })
   const declined = await cast.bob.createRoom({ preset: 'private_chat', invite: [alice.userId] })
   await alice.act(declined, 'leave', { reason: c('decline reason') })
-  const inviting = await alice.createRoom({ preset: 'private_chat', topic: c('old topic of an invite'), name: c('name in an invite', 'm.room.name') })
+  const inviting = await alice.createRoom({
+    preset: 'private_chat',
+    topic: c('old topic of an invite'),
+    name: c('name in an invite', 'm.room.name'),
+  })
   await alice.setState(inviting, 'm.room.topic', { topic: '' })
-  for (const invited of [cast.dave, cast.peer]) await alice.act(inviting, 'invite', { user_id: invited.userId, reason: c('invite reason') })
-  const knockable = await cast.bob.createRoom({ initial_state: [{ type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }] })
+  for (const invited of [cast.dave, cast.peer])
+    await alice.act(inviting, 'invite', { user_id: invited.userId, reason: c('invite reason') })
+  const knockable = await cast.bob.createRoom({
+    initial_state: [{ type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }],
+  })
   await ifKnown(alice, 'POST', `${client}/knock/${encoded(knockable)}`, { reason: c('knock reason', 'fleeting') })
 
   // Settings.
-  await alice.call('PUT', `${mine}/account_data/org.example.${c('account data type')}`, { text: c('old account data', 'fleeting') })
+  await alice.call('PUT', `${mine}/account_data/org.example.${c('account data type')}`, {
+    text: c('old account data', 'fleeting'),
+  })
   await alice.call('PUT', `${mine}/account_data/org.example.${c('account data type')}`, { text: c('account data') })
-  await alice.call('PUT', `${mine}/rooms/${encoded(shared)}/account_data/org.example.room`, { text: c('room account data') })
+  await alice.call('PUT', `${mine}/rooms/${encoded(shared)}/account_data/org.example.room`, {
+    text: c('room account data'),
+  })
   await alice.call('PUT', `${mine}/rooms/${encoded(shared)}/tags/${encoded(`u.${c('tag')}`)}`, { order: 0.5 })
   await alice.call('POST', `${mine}/filter`, { room: { timeline: { types: [c('filter')] } } })
-  await alice.call('PUT', `${client}/pushrules/global/content/${c('push rule id')}`, { actions: ['notify'], pattern: c('push rule pattern') })
+  await alice.call('PUT', `${client}/pushrules/global/content/${c('push rule id')}`, {
+    actions: ['notify'],
+    pattern: c('push rule pattern'),
+  })
 
   // Reading, typing, and what may be in a URL, a query or a broken request.
   await alice.act(shared, `receipt/m.read/${encoded(bobs)}`, {})
   await alice.act(shared, 'read_markers', { 'm.fully_read': bobs, 'm.read': bobs })
-  await alice.call('PUT', `${client}/rooms/${encoded(shared)}/typing/${encoded(alice.userId)}`, { typing: true, timeout: 30_000 })
-  await alice.call('GET', `${client}/sync?timeout=0&filter=${encoded(JSON.stringify({ room: { timeline: { not_types: [c('filter in a query', 'never')] } } }))}`)
+  await alice.call('PUT', `${client}/rooms/${encoded(shared)}/typing/${encoded(alice.userId)}`, {
+    typing: true,
+    timeout: 30_000,
+  })
+  await alice.call(
+    'GET',
+    `${client}/sync?timeout=0&filter=${encoded(JSON.stringify({ room: { timeline: { not_types: [c('filter in a query', 'never')] } } }))}`,
+  )
   await alice.answer('GET', `${client}/${c('unknown path', 'never')}?${c('unknown query', 'never')}=1`)
-  await alice.answer('POST', `${client}/createRoom`, `{"name":"${c('broken request', 'never')}`, { 'content-type': 'application/json' })
-  await alice.answer('GET', `${client}/directory/room/${encoded(`#${c('alias that is not there', 'never')}:${serverName}`)}`)
-  await ifKnown(alice, 'POST', `${client}/search`, { search_categories: { room_events: { search_term: c('search term', 'never') } } })
+  await alice.answer('POST', `${client}/createRoom`, `{"name":"${c('broken request', 'never')}`, {
+    'content-type': 'application/json',
+  })
+  await alice.answer(
+    'GET',
+    `${client}/directory/room/${encoded(`#${c('alias that is not there', 'never')}:${serverName}`)}`,
+  )
+  await ifKnown(alice, 'POST', `${client}/search`, {
+    search_categories: { room_events: { search_term: c('search term', 'never') } },
+  })
   await ifKnown(alice, 'POST', `${client}/user_directory/search`, { search_term: c('user search term', 'never') })
-  await ifKnown(alice, 'POST', `${client}/rooms/${encoded(shared)}/report/${encoded(bobs)}`, { reason: c('report reason', 'fleeting'), score: -50 })
-  await ifKnown(alice, 'PUT', `${client}/sendToDevice/org.example.event/${c('to-device transaction', 'fleeting')}`, { messages: { [cast.bob.userId]: { '*': { text: c('to-device message', 'fleeting') } } } })
-  await ifKnown(alice, 'PUT', `${client}/presence/${encoded(alice.userId)}/status`, { presence: 'online', status_msg: c('status message', 'fleeting') })
+  await ifKnown(alice, 'POST', `${client}/rooms/${encoded(shared)}/report/${encoded(bobs)}`, {
+    reason: c('report reason', 'fleeting'),
+    score: -50,
+  })
+  await ifKnown(alice, 'PUT', `${client}/sendToDevice/org.example.event/${c('to-device transaction', 'fleeting')}`, {
+    messages: { [cast.bob.userId]: { '*': { text: c('to-device message', 'fleeting') } } },
+  })
+  await ifKnown(alice, 'PUT', `${client}/presence/${encoded(alice.userId)}/status`, {
+    presence: 'online',
+    status_msg: c('status message', 'fleeting'),
+  })
   await ifKnown(alice, 'POST', `${mine}/openid/request_token`, {})
 
   // Files that belong to no event, one that was never uploaded, one whose upload broke off.
@@ -237,26 +371,47 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
   for (const reader of [cast.bob, cast.peer, ...(cast.sam === undefined ? [] : [cast.sam])]) {
     for (const id of all) await eventually(() => reader.event(shared, id), 30_000, `${reader.userId} sees ${id}`)
     await eventually(() => reader.event(old, oldMessage), 30_000, `${reader.userId} sees the old room's message`)
-    await eventually(async () => (await reader.download(picture)).status === 200, 20_000, `${reader.userId} fetches the picture`)
+    await eventually(
+      async () => (await reader.download(picture)).status === 200,
+      20_000,
+      `${reader.userId} fetches the picture`,
+    )
     await reader.sync()
   }
-  for (const id of secretMessages) await eventually(() => cast.peer.event(secret, id), 30_000, 'the peer sees the encrypted message')
+  for (const id of secretMessages)
+    await eventually(() => cast.peer.event(secret, id), 30_000, 'the peer sees the encrypted message')
   for (const reader of [cast.bob, cast.peer]) {
     for (const uri of [picture, avatar]) {
       const { status, bytes } = await reader.thumbnail(uri)
       if (status !== 200) throw new Error(`${reader.userId} gets no thumbnail: ${status}`)
       const middle = Math.floor(bytes.length / 2)
-      canaries.addBytes(`thumbnail of the ${uri === picture ? 'picture' : 'avatar'}`, bytes.subarray(middle, middle + 24))
+      canaries.addBytes(
+        `thumbnail of the ${uri === picture ? 'picture' : 'avatar'}`,
+        bytes.subarray(middle, middle + 24),
+      )
     }
   }
   await cast.peer.download(encrypted)
-  await eventually(async () => Object.keys(((await cast.peer.sync())['rooms'] as { invite?: object } | undefined)?.invite ?? {}).includes(inviting), 20_000, 'the invite of the peer')
+  await eventually(
+    async () =>
+      Object.keys(((await cast.peer.sync())['rooms'] as { invite?: object } | undefined)?.invite ?? {}).includes(
+        inviting,
+      ),
+    20_000,
+    'the invite of the peer',
+  )
 
   return {
     alice,
     password,
     rooms: { shared, old, secret, alone, left, inviting },
-    messages: { shared: sharedMessages, old: [oldMessage], secret: secretMessages, alone: aloneMessages, left: [leftMessage] },
+    messages: {
+      shared: sharedMessages,
+      old: [oldMessage],
+      secret: secretMessages,
+      alone: aloneMessages,
+      left: [leftMessage],
+    },
     media: { avatar, oldAvatar, picture, alone: aloneFile, encrypted, unused, roomAvatar },
     reserved,
     plain: { id: plain, body },
@@ -275,7 +430,9 @@ async function breakOffUpload(who: ApiClient, text: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const socket = connect(Number(port), hostname)
     socket.once('error', reject)
-    socket.write(`POST /_matrix/media/v3/upload?filename=half.bin HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${who.token}\r\nContent-Type: application/octet-stream\r\nContent-Length: ${2 * text.length}\r\n\r\n`)
+    socket.write(
+      `POST /_matrix/media/v3/upload?filename=half.bin HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${who.token}\r\nContent-Type: application/octet-stream\r\nContent-Length: ${2 * text.length}\r\n\r\n`,
+    )
     socket.write(text, () => resolve(pause(200).then(() => void socket.destroy())))
   })
 }

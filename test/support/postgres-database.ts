@@ -15,7 +15,9 @@ async function withClient<T>(url: string, fn: (client: pg.Client) => Promise<T>)
 /** Makes an empty database (C collation, UTF8) in the cluster of `url` and returns its own URL. */
 export async function testDatabase(url: string): Promise<string> {
   const name = `lethe_${process.pid}_${Date.now()}_${made++}`
-  await withClient(url, (client) => client.query(`create database ${name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'`))
+  await withClient(url, (client) =>
+    client.query(`create database ${name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'`),
+  )
   const own = new URL(url)
   own.pathname = `/${name}`
   return own.href
@@ -25,7 +27,9 @@ export async function testDatabase(url: string): Promise<string> {
 export async function clusterFolder(url: string): Promise<string> {
   const named = process.env['LETHE_TEST_POSTGRES_DATA']
   if (named !== undefined) return named
-  const { rows } = await withClient(url, (client) => client.query<{ folder: string }>(`select current_setting('data_directory') as folder`))
+  const { rows } = await withClient(url, (client) =>
+    client.query<{ folder: string }>(`select current_setting('data_directory') as folder`),
+  )
   return (rows[0] as { folder: string }).folder
 }
 

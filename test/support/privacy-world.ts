@@ -25,7 +25,8 @@ export function movedClock(by: string): Record<string, string> | undefined {
   // the program itself would stay as a parent and take the signals that are meant for the server
   const { status, stdout } = spawnSync('faketime', ['-f', by, 'printenv', 'LD_PRELOAD'], { encoding: 'utf8' })
   if (status === 0) return { LD_PRELOAD: stdout.trim(), FAKETIME: by, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
-  if (process.env['LETHE_REQUIRE_INTEROP'] !== undefined) throw new Error('faketime is missing: apt-get install faketime')
+  if (process.env['LETHE_REQUIRE_INTEROP'] !== undefined)
+    throw new Error('faketime is missing: apt-get install faketime')
   return undefined
 }
 
@@ -71,7 +72,8 @@ export async function startPrivacyWorld(options: {
   try {
     const tls = makeTls(folder)
     const postgres = process.env['LETHE_TEST_POSTGRES']
-    const postgresUrl = options.engine === 'postgres' && postgres !== undefined ? await testDatabase(postgres) : undefined
+    const postgresUrl =
+      options.engine === 'postgres' && postgres !== undefined ? await testDatabase(postgres) : undefined
     const [home, peerServer, synapse] = await Promise.all([
       LetheProcess.prepare({
         folder: join(folder, 'home'),
@@ -79,14 +81,27 @@ export async function startPrivacyWorld(options: {
         config: { erasure: atOnce(options.mode), logging: { level: 'debug', ...options.logging } },
         ...(postgresUrl === undefined ? {} : { postgresUrl }),
       }),
-      LetheProcess.prepare({ folder: join(folder, 'peer'), tls, config: { erasure: atOnce('redact'), logging: { level: 'debug' } } }),
+      LetheProcess.prepare({
+        folder: join(folder, 'peer'),
+        tls,
+        config: { erasure: atOnce('redact'), logging: { level: 'debug' } },
+      }),
       options.synapse ? Synapse.start(join(folder, 'synapse'), tls) : undefined,
     ])
-    servers.push({ stop: () => home.stop('SIGKILL') }, { stop: () => peerServer.stop('SIGKILL') }, ...(synapse === undefined ? [] : [synapse]))
+    servers.push(
+      { stop: () => home.stop('SIGKILL') },
+      { stop: () => peerServer.stop('SIGKILL') },
+      ...(synapse === undefined ? [] : [synapse]),
+    )
     await Promise.all([home.start(), peerServer.start()])
     const on = (server: { clientUrl: string }, name: string) => new ApiClient(server.clientUrl).register(name)
     const [bob, dave, erin, carol, peer, sam] = await Promise.all([
-      on(home, 'bob'), on(home, 'dave'), on(home, 'erin'), on(home, 'carol'), on(peerServer, 'bob'), synapse === undefined ? undefined : on(synapse, 'sam'),
+      on(home, 'bob'),
+      on(home, 'dave'),
+      on(home, 'erin'),
+      on(home, 'carol'),
+      on(peerServer, 'bob'),
+      synapse === undefined ? undefined : on(synapse, 'sam'),
     ])
     const cast: Cast = { bob, dave, erin, peer, sam }
     const canaries = new Canaries()
@@ -94,7 +109,19 @@ export async function startPrivacyWorld(options: {
     for (const room of [life.rooms.shared, life.rooms.old]) await carol.join(room)
     const places = [join(folder, 'home'), ...(postgresUrl === undefined ? [] : [await clusterFolder(postgresUrl)])]
     const flush = async () => (postgresUrl === undefined ? undefined : checkpoint(postgresUrl))
-    return { folder, canaries, home, peerServer, synapse, cast, carol, life, places, flush, [Symbol.asyncDispose]: dispose }
+    return {
+      folder,
+      canaries,
+      home,
+      peerServer,
+      synapse,
+      cast,
+      carol,
+      life,
+      places,
+      flush,
+      [Symbol.asyncDispose]: dispose,
+    }
   } catch (error) {
     for (const name of ['home', 'peer']) console.error(`--- ${name}\n${logTail(join(folder, name))}`)
     await dispose()
@@ -109,6 +136,11 @@ function logTail(folder: string): string {
 
 /** Alice erases herself, as a client does it. Gives the receipt. */
 export async function eraseHerself({ alice, password }: Life): Promise<string> {
-  const answer = await alice.confirmed<Record<string, string>>('POST', '/_matrix/client/v3/account/deactivate', { erase: true }, password)
+  const answer = await alice.confirmed<Record<string, string>>(
+    'POST',
+    '/_matrix/client/v3/account/deactivate',
+    { erase: true },
+    password,
+  )
   return answer['org.lethe.erasure_receipt'] as string
 }

@@ -9,12 +9,18 @@ const encoded = encodeURIComponent
 export async function readAll(reader: ApiClient, life: Life, rooms: readonly string[]): Promise<Map<string, string>> {
   const texts = new Map<string, string>()
   const ask = async (path: string, body?: unknown) => {
-    const { status, text } = await reader.answer(body === undefined ? 'GET' : 'POST', path, body === undefined ? undefined : JSON.stringify(body))
+    const { status, text } = await reader.answer(
+      body === undefined ? 'GET' : 'POST',
+      path,
+      body === undefined ? undefined : JSON.stringify(body),
+    )
     if (status >= 500) throw new Error(`${path}: ${status} ${text}`)
     texts.set(path, text)
     return text
   }
-  const sync = JSON.parse(await ask(`${client}/sync?timeout=0&full_state=true&filter=${encoded('{"room":{"timeline":{"limit":100}}}')}`)) as { next_batch: string }
+  const sync = JSON.parse(
+    await ask(`${client}/sync?timeout=0&full_state=true&filter=${encoded('{"room":{"timeline":{"limit":100}}}')}`),
+  ) as { next_batch: string }
   await ask(`${client}/sync?timeout=0&since=${encoded(sync.next_batch)}&full_state=true`)
   await ask(`${client}/sync?timeout=0&filter=${encoded('{"room":{"state":{"lazy_load_members":true}}}')}`)
   const events = Object.values(life.messages).flat()
@@ -23,7 +29,8 @@ export async function readAll(reader: ApiClient, life: Life, rooms: readonly str
     await ask(`${at}/messages?dir=b&limit=500`)
     await ask(`${at}/messages?dir=f&limit=500`)
     const state = JSON.parse(await ask(`${at}/state`)) as { type: string; state_key: string }[]
-    for (const { type, state_key: key } of Array.isArray(state) ? state : []) await ask(`${at}/state/${encoded(type)}/${encoded(key)}`)
+    for (const { type, state_key: key } of Array.isArray(state) ? state : [])
+      await ask(`${at}/state/${encoded(type)}/${encoded(key)}`)
     await ask(`${at}/members`)
     await ask(`${at}/members?at=${encoded(sync.next_batch)}`)
     await ask(`${at}/joined_members`)
@@ -48,10 +55,17 @@ export async function readAll(reader: ApiClient, life: Life, rooms: readonly str
 }
 
 /** The canaries in the answers that may not be there, with where they were seen; `also` names what may be there all the same. */
-export function leaks(canaries: Canaries, texts: ReadonlyMap<string, string>, also: ReadonlySet<string> = new Set()): string[] {
+export function leaks(
+  canaries: Canaries,
+  texts: ReadonlyMap<string, string>,
+  also: ReadonlySet<string> = new Set(),
+): string[] {
   const forbidden = new Set(canaries.names('gone', 'fleeting', 'never'))
   const found = [...texts].flatMap(([path, text]) =>
-    canaries.inText(text).filter((name) => forbidden.has(name) && !also.has(name)).map((name) => `${name} in ${path}: ${around(text, canaries.of(name))}`),
+    canaries
+      .inText(text)
+      .filter((name) => forbidden.has(name) && !also.has(name))
+      .map((name) => `${name} in ${path}: ${around(text, canaries.of(name))}`),
   )
   return found.length <= 20 ? found : [...found.slice(0, 20), `and ${found.length - 20} more`]
 }

@@ -38,8 +38,13 @@ function takeAnswer(bytes: Buffer): { answer: WireAnswer; length: number } | und
   const [first = '', ...lines] = bytes.toString('latin1', 0, headEnd).split('\r\n')
   const status = /^HTTP\/1\.1 (\d{3})/.exec(first)?.[1]
   if (status === undefined) throw new Error(`no answer: ${first}`)
-  const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]))
-  const body = headers['transfer-encoding'] === 'chunked' ? takeChunks(bytes, headEnd + 4) : takeLength(bytes, headEnd + 4, Number(headers['content-length'] ?? 0))
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  )
+  const body =
+    headers['transfer-encoding'] === 'chunked'
+      ? takeChunks(bytes, headEnd + 4)
+      : takeLength(bytes, headEnd + 4, Number(headers['content-length'] ?? 0))
   return body && { answer: { status: Number(status), headers, body: body.text }, length: body.end }
 }
 
@@ -50,7 +55,7 @@ function takeLength(bytes: Buffer, from: number, length: number): { text: string
 
 function takeChunks(bytes: Buffer, from: number): { text: string; end: number } | undefined {
   const parts: Buffer[] = []
-  for (let at = from; ; ) {
+  for (let at = from; ;) {
     const lineEnd = bytes.indexOf('\r\n', at)
     if (lineEnd < 0) return undefined
     const size = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16)

@@ -306,11 +306,13 @@ create table media (
   created_ts bigint not null,
   last_access_ts bigint not null,
   withdrawn_ts bigint,
+  released_ts bigint,
   quarantined boolean not null
 );
 create unique index media_by_id on media (origin, media_id);
 create index media_by_uploader on media (uploader_nid) where uploader_nid is not null;
 create index media_by_blob on media (sha256);
+create index media_by_release on media (released_ts) where released_ts is not null;
 
 create table media_blobs (
   sha256 text collate "C" not null,

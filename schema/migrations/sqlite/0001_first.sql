@@ -299,11 +299,13 @@ create table media (
   created_ts integer not null,
   last_access_ts integer not null,
   withdrawn_ts integer,
+  released_ts integer,
   quarantined integer not null
 ) strict;
 create unique index media_by_id on media (origin, media_id);
 create index media_by_uploader on media (uploader_nid) where uploader_nid is not null;
 create index media_by_blob on media (sha256);
+create index media_by_release on media (released_ts) where released_ts is not null;
 
 create table media_blobs (
   sha256 text not null,

@@ -90,7 +90,11 @@ async function makeContext(
 
 type Sections = Record<'join' | 'invite' | 'knock' | 'leave', Record<string, object>>
 
-async function readRooms(context: SyncContext, now: SyncToken, data: AccountData): Promise<Partial<Sections> | undefined> {
+async function readRooms(
+  context: SyncContext,
+  now: SyncToken,
+  data: AccountData,
+): Promise<Partial<Sections> | undefined> {
   const sections: Sections = { join: {}, invite: {}, knock: {}, leave: {} }
   const rows = (await candidates(context, now)).filter((row) => matchesRoom(context.request.filter.room, row.room_id))
   const joined = rows.filter(({ membership }) => membership === 'join')
@@ -149,7 +153,10 @@ async function candidates(context: SyncContext, now: SyncToken): Promise<SyncRoo
   })
 }
 
-function countAll({ deps, conn, viewer, ignored }: SyncContext, rows: readonly SyncRoomRow[]): Promise<Map<number, RoomUnread>> {
+function countAll(
+  { deps, conn, viewer, ignored }: SyncContext,
+  rows: readonly SyncRoomRow[],
+): Promise<Map<number, RoomUnread>> {
   const rooms = rows.map((row) => ({
     nid: row.room_nid,
     id: row.room_id as RoomId,

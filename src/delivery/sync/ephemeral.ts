@@ -29,7 +29,11 @@ export async function ephemeralEvents(
   return events
 }
 
-function newReceipts({ conn, viewer, behind, since }: SyncContext, room: Room, isWhole: boolean): Promise<ShownReceipt[]> {
+function newReceipts(
+  { conn, viewer, behind, since }: SyncContext,
+  room: Room,
+  isWhole: boolean,
+): Promise<ShownReceipt[]> {
   return isWhole || since === undefined
     ? listNewestReceipts(conn, room.nid, viewer.userNid, mostReceipts)
     : listReceiptsSince(conn, room.nid, viewer.userNid, behind)

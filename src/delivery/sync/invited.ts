@@ -1,7 +1,6 @@
 import type { RoomEvent } from '../../protocol/event.ts'
 import { parseUserId } from '../../protocol/ids.ts'
 import type { UserId } from '../../protocol/ids.ts'
-import type { JsonObject } from '../../protocol/json-types.ts'
 import { redactContent } from '../../protocol/redact.ts'
 import { strippedState, strippedStateTypes } from '../../protocol/stripped-state.ts'
 import type { StrippedState } from '../../protocol/stripped-state.ts'
@@ -15,13 +14,21 @@ import type { SyncContext } from './context.ts'
  * What somebody who is invited to a room, or knocks at it, sees of it: the stripped state that came with it, or that of a
  * room that this server is in. What erased persons wrote is pruned (P3).
  */
-export async function strippedRoom(context: SyncContext, row: SyncRoomRow, room: Room): Promise<readonly StrippedState[]> {
+export async function strippedRoom(
+  context: SyncContext,
+  row: SyncRoomRow,
+  room: Room,
+): Promise<readonly StrippedState[]> {
   const given = row.stripped_state === null ? undefined : (JSON.parse(row.stripped_state) as StrippedState[])
   const events = given ?? (await ownStrippedState(context, row, room))
   return Promise.all(events.map((event) => withoutErased(context, room, event)))
 }
 
-async function ownStrippedState({ deps, conn, viewer }: SyncContext, row: SyncRoomRow, room: Room): Promise<StrippedState[]> {
+async function ownStrippedState(
+  { deps, conn, viewer }: SyncContext,
+  row: SyncRoomRow,
+  room: Room,
+): Promise<StrippedState[]> {
   const sender = (await listUsers(conn, [row.sender_nid])).get(row.sender_nid)?.userId
   const members = [...new Set([viewer.userId, ...(sender === undefined ? [] : [sender])])]
   const events = await deps.roomCache.stateEvents(conn, room, [
@@ -42,5 +49,5 @@ async function withoutErased({ deps, conn }: SyncContext, room: Room, event: Str
   const { stored, strip } = pruneRule({ type, stateKey, content, version }, true)
   if (stored === 'prune') return { ...event, content: redactContent(version, type, content) }
   const kept = Object.entries(content).filter(([key]) => !strip.includes(key))
-  return { ...event, content: Object.fromEntries(kept) as JsonObject }
+  return { ...event, content: Object.fromEntries(kept) }
 }

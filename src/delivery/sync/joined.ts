@@ -43,7 +43,10 @@ export async function joinedRoom(
         })
       : []
   const events = await timelineTexts(context, room, standing, timeline)
-  const ephemeral = await ephemeralEvents(context, room, { isWhole, hasReceipts: row.has_receipts || (isWhole && since !== undefined) })
+  const ephemeral = await ephemeralEvents(context, room, {
+    isWhole,
+    hasReceipts: row.has_receipts || (isWhole && since !== undefined),
+  })
   const accountData = await roomAccountData(context, data, room, isWhole)
   const isEmpty = events.length === 0 && state.length === 0 && ephemeral.length === 0 && accountData.length === 0
   if (isEmpty && !isFull && !timeline.isLimited) return undefined
@@ -68,7 +71,13 @@ async function wasJoined({ deps, conn, viewer, since }: SyncContext, room: Room)
 
 const summaryTypes = new Set(['m.room.member', 'm.room.name', 'm.room.canonical_alias', 'm.room.create'])
 
-function changesSummary({ type, state_key_nid }: { readonly type: string; readonly state_key_nid: number | null }): boolean {
+function changesSummary({
+  type,
+  state_key_nid,
+}: {
+  readonly type: string
+  readonly state_key_nid: number | null
+}): boolean {
   return state_key_nid !== null && summaryTypes.has(type)
 }
 
@@ -97,7 +106,9 @@ const none: Unread = { notifications: 0, highlights: 0 }
 
 function unreadOf(unread: RoomUnread | undefined, isThreaded: boolean): object {
   if (!isThreaded) return { unread_notifications: countsOf(unread === undefined ? none : sumUnread(unread)) }
-  const threads = [...(unread ?? [])].filter(([thread]) => thread !== 'main').map(([thread, each]) => [thread, countsOf(each)])
+  const threads = [...(unread ?? [])]
+    .filter(([thread]) => thread !== 'main')
+    .map(([thread, each]) => [thread, countsOf(each)])
   return {
     unread_notifications: countsOf(unread?.get('main') ?? none),
     ...(threads.length > 0 ? { unread_thread_notifications: Object.fromEntries(threads) as object } : {}),

@@ -37,7 +37,11 @@ export async function leftRoom(context: SyncContext, row: SyncRoomRow, room: Roo
  * An invite that was declined, or a knock that ended, in a room that this server is not in: it has no event to show.
  * NOTSPEC: one is made up for the client, which would show the invite for ever.
  */
-async function withoutHistory({ conn, viewer, deps }: SyncContext, row: SyncRoomRow, stateKey: string): Promise<object> {
+async function withoutHistory(
+  { conn, viewer, deps }: SyncContext,
+  row: SyncRoomRow,
+  stateKey: string,
+): Promise<object> {
   const sender: UserId = (await listUsers(conn, [row.sender_nid])).get(row.sender_nid)?.userId ?? viewer.userId
   const event = {
     type: 'm.room.member',

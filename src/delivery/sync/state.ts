@@ -27,12 +27,19 @@ export interface StateWish {
  * start of the timeline, or at its end where that is asked for. Where forks of the graph made something current that no
  * event of the timeline tells, that comes here too.
  */
-export async function stateTexts(context: SyncContext, room: Room, standing: UserStanding, wish: StateWish): Promise<string[]> {
+export async function stateTexts(
+  context: SyncContext,
+  room: Room,
+  standing: UserStanding,
+  wish: StateWish,
+): Promise<string[]> {
   const { conn, request } = context
   const nids = await stateNids(context, room, wish)
   if (nids.length === 0) return []
   const filter = request.filter.room.state
-  const rows = (await listEvents(conn, nids)).filter((row) => matchesFilter(room, row, filter)).sort((a, b) => a.event_nid - b.event_nid)
+  const rows = (await listEvents(conn, nids))
+    .filter((row) => matchesFilter(room, row, filter))
+    .sort((a, b) => a.event_nid - b.event_nid)
   const options = { ...context.reading, standing, withoutVisibility: true, withoutBundles: true, withoutHistory: true }
   return (await readEvents(context.deps, conn, context.viewer, room, rows, options)).map(({ text }) => text)
 }
@@ -45,9 +52,7 @@ async function stateNids(context: SyncContext, room: Room, wish: StateWish): Pro
   const inTimeline = new Set(isAtEnd ? [] : timeline.rows.map((row) => row.event_nid))
   const { lazyLoadMembers: isLazy } = request.filter.room.state
 
-  const found = isFull
-    ? await wholeState(context, start, isLazy)
-    : await changedState(context, room, timeline, start)
+  const found = isFull ? await wholeState(context, start, isLazy) : await changedState(context, room, timeline, start)
   // the client takes the rest from the timeline
   for (const [keyNid, eventNid] of await stateDiff(deps, conn, start, end)) {
     if (eventNid === undefined || inTimeline.has(eventNid)) continue
@@ -87,12 +92,25 @@ async function changedState(context: SyncContext, room: Room, timeline: Timeline
  * With lazy loading: the members who sent what the reader gets, unless the device has them already (client-server API,
  * "Lazy-loading room members"). Changes of members in a gap are in `state` by now and stay.
  */
-async function addMembers(context: SyncContext, room: Room, wish: StateWish, group: number, state: Map<number, number>): Promise<void> {
+async function addMembers(
+  context: SyncContext,
+  room: Room,
+  wish: StateWish,
+  group: number,
+  state: Map<number, number>,
+): Promise<void> {
   const { deps, conn, request } = context
   const { rows } = wish.timeline
   const sent = context.sent.of(room.nid)
   const mayRepeat = wish.isFull || request.filter.room.state.includeRedundantMembers
-  const keys = new Set((await deps.stateParts.memberKeys(conn, rows.map((row) => row.sender_nid))).values())
+  const keys = new Set(
+    (
+      await deps.stateParts.memberKeys(
+        conn,
+        rows.map((row) => row.sender_nid),
+      )
+    ).values(),
+  )
   for (const stateKey of wish.alsoMembers) {
     const keyNid = await deps.roomCache.stateKeyNid(conn, { type: 'm.room.member', stateKey })
     if (keyNid !== undefined) keys.add(keyNid)
@@ -111,4 +129,3 @@ async function addMembers(context: SyncContext, room: Room, wish: StateWish, gro
 export function endGroup(room: Room, timeline: Timeline): number {
   return timeline.newest === undefined ? (timeline.knownGroup ?? room.currentGroup) : groupAfter(timeline.newest)
 }
-

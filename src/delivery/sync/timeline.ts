@@ -71,7 +71,8 @@ export async function collectTimeline(
       }
       newest ??= row
       lastOrd = ord
-      if (isWanted === undefined || (related !== undefined && !related.has(row.event_id)) || !(await isWanted(row))) continue
+      if (isWanted === undefined || (related !== undefined && !related.has(row.event_id)) || !(await isWanted(row)))
+        continue
       if (kept.length === limit) {
         isLimited = true
         break reading

@@ -135,7 +135,7 @@ export class Eraser {
     const due = open.filter(({ erasure_nid: nid }) => (this.#notBefore.get(nid) ?? 0) <= deps.clock.now())
     await Promise.all([
       ...due.map((row) => this.#slots.run(() => this.#work(deps, row))),
-      this.#safely(deps, () => forwardDue(deps)),
+      this.#safely(deps, () => this.#forward(deps)),
       this.#safely(deps, () => leaveLateRooms(deps)),
       this.#safely(deps, () => eraseInboundDue(deps, this.signal)),
     ])
@@ -148,6 +148,13 @@ export class Eraser {
     const nextPeerTs = (await deps.database.read(findNextPeerTs)) ?? Infinity
     const waits = open.map(({ erasure_nid: nid }) => this.#notBefore.get(nid) ?? Infinity)
     return Math.min(nextPeerTs, ...waits)
+  }
+
+  /** A job may be closed as soon as the last of its servers is told. */
+  async #forward(deps: PrivacyDeps): Promise<void> {
+    if (!(await forwardDue(deps))) return
+    this.#notBefore.clear()
+    this.#isWanted = true
   }
 
   async #work(deps: PrivacyDeps, row: ErasureRow): Promise<void> {

@@ -22,25 +22,27 @@ export interface PeerAnswer {
 
 /**
  * FORWARD (ERASURE.md section 5): tells the servers that are due, each by itself, and notes what they answered. A server
- * that acknowledged is never told again.
+ * that acknowledged is never told again. Gives whether a server has come to its final state.
  */
-export async function forwardDue(deps: PrivacyDeps): Promise<void> {
+export async function forwardDue(deps: PrivacyDeps): Promise<boolean> {
   const slots = new Semaphore(atOnce)
+  let isAnyFinal = false
   for (;;) {
     const now = deps.clock.now()
     const due = await deps.database.read((conn) => listDuePeers(conn, now, pageSize))
-    await Promise.all(due.map((peer) => slots.run(() => tell(deps, peer))))
-    if (due.length < pageSize) return
+    const finals = await Promise.all(due.map((peer) => slots.run(() => tell(deps, peer))))
+    isAnyFinal ||= finals.includes(true)
+    if (due.length < pageSize) return isAnyFinal
   }
 }
 
-async function tell(deps: PrivacyDeps, peer: DuePeer): Promise<void> {
+async function tell(deps: PrivacyDeps, peer: DuePeer): Promise<boolean> {
   const { erasure_nid: nid, server_nid: serverNid } = peer
   const now = deps.clock.now()
   const isOver = now >= peer.locked_ts + lastTryMs
   // nobody else asks meanwhile; a worker that dies now leaves it to the next try
   const attempts = await deps.database.write((tx) => claimPeer(tx, nid, serverNid, now, now + 10 * minuteMs))
-  if (attempts === undefined) return
+  if (attempts === undefined) return false
   const answer: PeerAnswer = isOver
     ? { state: peer.state === 'unsupported' ? 'unsupported' : 'expired', nextTs: Number.MAX_SAFE_INTEGER, error: null }
     : await ask(deps, peer, attempts)
@@ -55,6 +57,7 @@ async function tell(deps: PrivacyDeps, peer: DuePeer): Promise<void> {
     if (line !== undefined) await deps.journal.note(tx, line.seq)
     await putPeer(tx, nid, serverNid, { ...answer, ts })
   })
+  return isFinal
 }
 
 async function ask(deps: PrivacyDeps, peer: DuePeer, attempts: number): Promise<PeerAnswer> {

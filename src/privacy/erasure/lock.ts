@@ -1,6 +1,7 @@
 import { endAccount } from '../../accounts/end-account.ts'
 import type { UserId } from '../../protocol/ids.ts'
 import { findAccount } from '../../store/accounts.ts'
+import { insertAudit } from '../../store/audit.ts'
 import type { Tx } from '../../store/database.ts'
 import { insertErasure, listErasuresOfUser } from '../../store/erasures.ts'
 import type { ErasureMode } from '../../store/erasures.ts'
@@ -74,6 +75,8 @@ export async function lockForErasure(
     erasureNid,
     Object.fromEntries(Object.entries(before).map(([table, n]) => [table, n - (after[table] ?? 0)])),
   )
+  const actor = lock.by === 'self' ? userId : lock.by
+  await insertAudit(tx, { ts, actor, action: 'erasure.request', target: userId, reason: lock.reason })
   tx.afterCommit(() => deps.eraser.wake())
   return erasureNid
 }

@@ -2,7 +2,6 @@ import { hashToken } from '../../accounts/tokens.ts'
 import { MatrixError } from '../../protocol/errors.ts'
 import type { UserId } from '../../protocol/ids.ts'
 import { findAccountByUserId } from '../../store/accounts.ts'
-import { insertAudit } from '../../store/audit.ts'
 import { findErasure, listErasuresOfUser, putErasureStricter } from '../../store/erasures.ts'
 import type { ErasureMode, ErasureRow } from '../../store/erasures.ts'
 import { putUserErasureMode } from '../../store/erased-marks.ts'
@@ -105,13 +104,6 @@ async function begin(deps: Deps, request: ErasureRequest, userNid: number, mode:
       async (tx) => {
         await lockForErasure(tx, deps, {
           ...lockOf(entry, userNid, record.seq),
-          reason: reason ?? null,
-        })
-        await insertAudit(tx, {
-          ts,
-          actor: by === 'self' ? userId : by,
-          action: 'erasure.request',
-          target: userId,
           reason: reason ?? null,
         })
       },

@@ -9,6 +9,9 @@ import type { AuthState, Refusal } from './state.ts'
 /** A member event that has a state key. */
 export type MemberEvent = RoomEvent & { readonly stateKey: string }
 
+/** 5.6 (5.8 from version 8). */
+const unknownMembership = 'the membership is not known'
+
 /** `m.room.member`, authorization rule 5 (4 in versions 6–11). */
 export function checkMember(event: RoomEvent, state: AuthState): Refusal {
   // 5.1
@@ -24,10 +27,10 @@ export function checkMember(event: RoomEvent, state: AuthState): Refusal {
     case 'ban':
       return checkBan(event, state)
     case 'knock':
-      if (event.version.knocking) return checkKnock(event, state)
+      return event.version.knocking ? checkKnock(event, state) : unknownMembership
+    default:
+      return unknownMembership
   }
-  // 5.6 (5.8 from version 8)
-  return 'the membership is not known'
 }
 
 function hasStateKey(event: RoomEvent): event is MemberEvent {

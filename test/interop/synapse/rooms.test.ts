@@ -41,7 +41,7 @@ type Event = Record<string, unknown> & { event_id: string; type: string; state_k
 /** State by key, as event ids. */
 async function stateIds(client: ApiClient, room: string): Promise<Record<string, string>> {
   const state = (await client.state(room)) as Event[]
-  return Object.fromEntries(state.map((event) => [`${event.type} ${event.state_key}`, event.event_id]).toSorted())
+  return Object.fromEntries(state.map((event) => [`${event.type} ${event.state_key}`, event.event_id] as const).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** All events of the room by id, without what each server adds for its reader. */

@@ -47,7 +47,8 @@ export class SyncClient {
     if (stateAfter !== undefined) query.set(stateAfter, 'true')
     const answer = await this.user.ok('GET', `/sync?${query.toString()}`)
     this.next = answer.next_batch
-    for (const [roomId, section] of Object.entries(answer.rooms?.join ?? {})) this.#apply(roomId, section as object)
+    for (const [roomId, section] of Object.entries(answer.rooms?.join ?? {}))
+      this.#apply(roomId, section as Record<string, unknown>)
     for (const roomId of Object.keys(answer.rooms?.leave ?? {})) this.state.delete(roomId)
     return answer
   }
@@ -59,7 +60,7 @@ export class SyncClient {
     this.timeline.set(roomId, timeline)
     const put = ({ type, state_key, event_id }: SyncEvent) =>
       state_key === undefined ? undefined : state.set(`${type} ${state_key}`, event_id)
-    const events = (key: string) => ((section[key] as { events?: SyncEvent[] } | undefined)?.events ?? [])
+    const events = (key: string) => (section[key] as { events?: SyncEvent[] } | undefined)?.events ?? []
     const after = 'state_after' in section ? 'state_after' : 'org.matrix.msc4222.state_after'
     const isAfter = after in section
     for (const event of events(isAfter ? after : 'state')) put(event)
@@ -90,7 +91,13 @@ export async function send(user: WorldUser, roomId: string, type: string, conten
 }
 
 /** Sets state; gives the event's id. */
-export async function setState(user: WorldUser, roomId: string, type: string, content: object, stateKey = ''): Promise<string> {
+export async function setState(
+  user: WorldUser,
+  roomId: string,
+  type: string,
+  content: object,
+  stateKey = '',
+): Promise<string> {
   const path = `/rooms/${encodeURIComponent(roomId)}/state/${type}/${encodeURIComponent(stateKey)}`
   return (await user.ok('PUT', path, content)).event_id
 }

@@ -10,8 +10,11 @@ const newUser = (name: string, server = 'a.test'): Promise<WorldUser> => world.s
 const room$ = encodeURIComponent
 const typing = (user: WorldUser, room: string, body: object, as = user.id) =>
   user.call('PUT', `/rooms/${room$(room)}/typing/${room$(as)}`, body)
-const ephemeral = (answer: { rooms?: { join?: Record<string, { ephemeral: { events: { type: string; content: object }[] } }> } }, room: string, type: string) =>
-  answer.rooms?.join?.[room]?.ephemeral.events.find((event) => event.type === type)?.content
+const ephemeral = (
+  answer: { rooms?: { join?: Record<string, { ephemeral: { events: { type: string; content: object }[] } }> } },
+  room: string,
+  type: string,
+) => answer.rooms?.join?.[room]?.ephemeral.events.find((event) => event.type === type)?.content
 
 beforeAll(async () => {
   world = await RoomsWorld.start('a.test', 'b.test')
@@ -29,11 +32,17 @@ describe('receipts, typing, account data', () => {
     await b.sync()
     await bob.ok('POST', `/rooms/${room$(room)}/receipt/m.read.private/${room$(id)}`, {})
     expect((await a.sync()).rooms).toBeUndefined()
-    expect(ephemeral(await b.sync(), room, 'm.receipt')).toEqual({ [id]: { 'm.read.private': { [bob.id]: { ts: expect.any(Number) } } } })
+    expect(ephemeral(await b.sync(), room, 'm.receipt')).toEqual({
+      [id]: { 'm.read.private': { [bob.id]: { ts: expect.any(Number) } } },
+    })
     await bob.ok('POST', `/rooms/${room$(room)}/receipt/m.read/${room$(id)}`, { thread_id: 'main' })
-    expect(ephemeral(await a.sync(), room, 'm.receipt')).toEqual({ [id]: { 'm.read': { [bob.id]: { ts: expect.any(Number), thread_id: 'main' } } } })
+    expect(ephemeral(await a.sync(), room, 'm.receipt')).toEqual({
+      [id]: { 'm.read': { [bob.id]: { ts: expect.any(Number), thread_id: 'main' } } },
+    })
     expect((await a.sync()).rooms).toBeUndefined()
-    expect(ephemeral(await new SyncClient(alice).sync(), room, 'm.receipt')).toEqual({ [id]: { 'm.read': { [bob.id]: { ts: expect.any(Number), thread_id: 'main' } } } })
+    expect(ephemeral(await new SyncClient(alice).sync(), room, 'm.receipt')).toEqual({
+      [id]: { 'm.read': { [bob.id]: { ts: expect.any(Number), thread_id: 'main' } } },
+    })
     const without = await new SyncClient(alice).sync({ filter: { room: { ephemeral: { not_types: ['m.receipt'] } } } })
     expect(ephemeral(without, room, 'm.receipt')).toBeUndefined()
   })
@@ -51,7 +60,9 @@ describe('receipts, typing, account data', () => {
     expect(section.unread_notifications.notification_count).toBe(1)
     await alice.ok('POST', `/rooms/${room$(room)}/receipt/m.fully_read/${room$(one)}`, {})
     expect((await client.sync()).rooms).toBeUndefined()
-    expect(await alice.ok('GET', `/user/${room$(alice.id)}/rooms/${room$(room)}/account_data/m.fully_read`)).toEqual({ event_id: two })
+    expect(await alice.ok('GET', `/user/${room$(alice.id)}/rooms/${room$(room)}/account_data/m.fully_read`)).toEqual({
+      event_id: two,
+    })
   })
 
   test('typing comes and goes', async () => {
@@ -106,14 +117,19 @@ describe('receipts, typing, account data', () => {
     await alice.ok('PUT', `/user/${room$(alice.id)}/rooms/${room$(room)}/tags/u.work`, { order: 0.5 })
     const answer = await client.sync()
     expect(answer.account_data.events).toEqual([{ type: 'org.example.a', content: { a: 1 } }])
-    expect(answer.rooms.join[room].account_data.events).toEqual([{ type: 'm.tag', content: { tags: { 'u.work': { order: 0.5 } } } }])
+    expect(answer.rooms.join[room].account_data.events).toEqual([
+      { type: 'm.tag', content: { tags: { 'u.work': { order: 0.5 } } } },
+    ])
     expect((await client.sync()).account_data).toBeUndefined()
     await alice.ok('PUT', '/pushrules/global/content/cake', { pattern: 'cake', actions: ['notify'] })
     const rules = (await client.sync()).account_data.events
     expect(rules).toHaveLength(1)
     expect(rules[0].content.global.content[0].rule_id).toBe('cake')
     const first = await new SyncClient(alice).sync()
-    expect(first.account_data.events.map(({ type }: { type: string }) => type).toSorted()).toEqual(['m.push_rules', 'org.example.a'])
+    expect(first.account_data.events.map(({ type }: { type: string }) => type).toSorted()).toEqual([
+      'm.push_rules',
+      'org.example.a',
+    ])
     expect(first.rooms.join[room].account_data.events).toHaveLength(1)
   })
 })
@@ -140,7 +156,9 @@ describe('long polling', () => {
     const [alice, bob] = [await newUser('alice'), await newUser('bob')]
     const room = await makeRoom(alice)
     await join(bob, room)
-    const client = new SyncClient(alice, { filter: { room: { timeline: { types: ['org.example.rare'] }, ephemeral: { types: [] } } } })
+    const client = new SyncClient(alice, {
+      filter: { room: { timeline: { types: ['org.example.rare'] }, ephemeral: { types: [] } } },
+    })
     await client.sync()
     const waiting = client.sync({ timeout: 600 })
     await say(bob, room, 'nothing for her')
@@ -187,7 +205,7 @@ describe('long polling', () => {
     )
     let isDone = false
     void writers.then(() => (isDone = true))
-    for (let idle = 0; idle < 2; ) {
+    for (let idle = 0; idle < 2;) {
       const answer = await client.sync({ timeout: 50 })
       seen.push(...bodiesOf(answer, room))
       idle = isDone && answer.rooms === undefined ? idle + 1 : 0

@@ -21,7 +21,10 @@ test.each([{}, { filter: { room: { timeline: { limit: 1 } } } }])(
     // a place that becomes empty again cannot be told in any answer: what is undone had a value before
     for (const type of ['m.room.topic', 'org.example.a', 'org.example.b']) await setState(alice, room, type, { i: -1 })
     await world.settled(room as `!${string}`, 'a.test', 'b.test')
-    const clients = [new SyncClient(carol, { stateAfter: 'use_state_after', ...more }), new SyncClient(bob, { stateAfter: 'use_state_after', ...more })]
+    const clients = [
+      new SyncClient(carol, { stateAfter: 'use_state_after', ...more }),
+      new SyncClient(bob, { stateAfter: 'use_state_after', ...more }),
+    ]
     for (const client of clients) await client.sync()
     world.network.cut('a.test', 'b.test')
     for (let i = 0; i < 3; i++) {

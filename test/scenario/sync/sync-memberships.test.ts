@@ -8,7 +8,8 @@ let world: RoomsWorld
 let serial = 0
 const newUser = (name: string, server = 'a.test'): Promise<WorldUser> => world.server(server).user(`${name}${++serial}`)
 const room$ = encodeURIComponent
-const act = (user: WorldUser, room: string, verb: string, body: object = {}) => user.ok('POST', `/rooms/${room$(room)}/${verb}`, body)
+const act = (user: WorldUser, room: string, verb: string, body: object = {}) =>
+  user.ok('POST', `/rooms/${room$(room)}/${verb}`, body)
 
 beforeAll(async () => {
   world = await RoomsWorld.start('a.test', 'b.test')
@@ -31,7 +32,8 @@ describe('/sync of other memberships', () => {
     await client.sync()
     const room = await makeRoom(alice, { preset: 'private_chat', name: 'secret garden', invite: [bob.id] })
     const { events } = (await client.sync()).rooms.invite[room].invite_state
-    const byType = (type: string, key = '') => events.find((event: { type: string; state_key: string }) => event.type === type && event.state_key === key)
+    const byType = (type: string, key = '') =>
+      events.find((event: { type: string; state_key: string }) => event.type === type && event.state_key === key)
     expect(byType('m.room.name')?.content.name).toBe('secret garden')
     expect(byType('m.room.member', bob.id)?.content.membership).toBe('invite')
     expect(byType('m.room.member', alice.id)?.content.membership).toBe('join')
@@ -54,7 +56,11 @@ describe('/sync of other memberships', () => {
     expect(answer.rooms.join).toBeUndefined()
     const { timeline } = answer.rooms.leave[room]
     expect(bodiesOf(answer, room, 'leave')).toEqual(['before'])
-    expect(timeline.events.at(-1)).toMatchObject({ type: 'm.room.member', state_key: bob.id, content: { membership: 'leave', reason: 'because' } })
+    expect(timeline.events.at(-1)).toMatchObject({
+      type: 'm.room.member',
+      state_key: bob.id,
+      content: { membership: 'leave', reason: 'because' },
+    })
     await say(alice, room, 'much later')
     expect((await client.sync()).rooms).toBeUndefined()
     expect((await new SyncClient(bob).sync()).rooms).toBeUndefined()
@@ -113,12 +119,18 @@ describe('/sync of other memberships', () => {
 
   test('knocking', async () => {
     const [alice, bob] = [await newUser('alice'), await newUser('bob')]
-    const room = await makeRoom(alice, { initial_state: [{ type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }] })
+    const room = await makeRoom(alice, {
+      initial_state: [{ type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }],
+    })
     const client = new SyncClient(bob)
     await client.sync()
     await bob.ok('POST', `/knock/${room$(room)}`, {})
     const { knock_state } = (await client.sync()).rooms.knock[room]
-    expect(knock_state.events.some((event: { type: string; content: { membership?: string } }) => event.content.membership === 'knock')).toBe(true)
+    expect(
+      knock_state.events.some(
+        (event: { type: string; content: { membership?: string } }) => event.content.membership === 'knock',
+      ),
+    ).toBe(true)
   })
 
   test('an invite of another server, and its end', async () => {
@@ -161,7 +173,10 @@ describe('state, whatever happens', () => {
     ['state', {}],
     ['state, lazy timeline', { filter: { room: { timeline: { limit: 3 } } } }],
     ['state_after', { stateAfter: 'use_state_after' as const }],
-    ['state_after, short timeline', { stateAfter: 'use_state_after' as const, filter: { room: { timeline: { limit: 2 } } } }],
+    [
+      'state_after, short timeline',
+      { stateAfter: 'use_state_after' as const, filter: { room: { timeline: { limit: 2 } } } },
+    ],
   ])('a client that syncs at random moments has the state of the server: %s', async (_, options) => {
     const [alice, bob, carol] = [await newUser('alice'), await newUser('bob'), await newUser('carol')]
     const room = await makeRoom(alice)

@@ -29,7 +29,10 @@ describe('/sync of joined rooms', () => {
     expect(section.unread_notifications).toEqual({ notification_count: 15, highlight_count: 0 })
     expect(client.state.get(room)).toEqual(await serverState(alice, room))
     expect(section.timeline.events[0]).not.toHaveProperty('room_id')
-    const page = await alice.ok('GET', `/rooms/${encodeURIComponent(room)}/messages?dir=b&limit=3&from=${section.timeline.prev_batch}`)
+    const page = await alice.ok(
+      'GET',
+      `/rooms/${encodeURIComponent(room)}/messages?dir=b&limit=3&from=${section.timeline.prev_batch}`,
+    )
     expect(page.chunk.map(({ content }: { content: { body: string } }) => content.body)).toEqual(['m4', 'm3', 'm2'])
     expect(answer.account_data.events.map(({ type }: { type: string }) => type)).toContain('m.push_rules')
   })
@@ -88,7 +91,9 @@ describe('/sync of joined rooms', () => {
     expect(client.state.get(room)).toEqual(await serverState(alice, room))
     const topic = await setState(alice, room, 'm.room.topic', { topic: 'new' })
     const section = (await client.sync()).rooms.join[room]
-    expect(section['org.matrix.msc4222.state_after'].events.map((event: { event_id: string }) => event.event_id)).toEqual([topic])
+    expect(
+      section['org.matrix.msc4222.state_after'].events.map((event: { event_id: string }) => event.event_id),
+    ).toEqual([topic])
     expect(section.timeline.events).toHaveLength(1)
     await say(alice, room, 'hello')
     const stable = (await client.sync({ stateAfter: 'use_state_after' })).rooms.join[room]
@@ -132,7 +137,9 @@ describe('/sync of joined rooms', () => {
     const [alice, bob, carol] = [await newUser('alice'), await newUser('bob'), await newUser('carol')]
     const room = await makeRoom(alice, { name: 'named' })
     await join(bob, room)
-    const client = new SyncClient(alice, { filter: { room: { state: { lazy_load_members: true }, timeline: { limit: 2 } } } })
+    const client = new SyncClient(alice, {
+      filter: { room: { state: { lazy_load_members: true }, timeline: { limit: 2 } } },
+    })
     await client.sync()
     await join(carol, room)
     for (let i = 0; i < 4; i++) await say(bob, room, `m${i}`)
@@ -193,16 +200,23 @@ describe('/sync of joined rooms', () => {
     const sync = async (filter: object) => (await new SyncClient(alice).sync({ filter })).rooms
     expect(Object.keys((await sync({ room: { not_rooms: [other] } })).join)).not.toContain(other)
     expect(Object.keys((await sync({ room: { rooms: [other] } })).join)).toEqual([other])
-    const ofBob = await sync({ room: { timeline: { senders: [bob.id], types: ['m.room.message'] }, state: { types: [] } } })
+    const ofBob = await sync({
+      room: { timeline: { senders: [bob.id], types: ['m.room.message'] }, state: { types: [] } },
+    })
     expect(ofBob.join[room].timeline.events).toHaveLength(1)
     expect(ofBob.join[room].state.events).toEqual([])
     const withUrl = await sync({ room: { timeline: { contains_url: true } } })
     expect(withUrl.join[room].timeline.events.map(({ type }: { type: string }) => type)).toEqual(['org.example.thing'])
-    const fields = await sync({ event_fields: ['content.body', 'type'], room: { timeline: { types: ['m.room.message'] } } })
+    const fields = await sync({
+      event_fields: ['content.body', 'type'],
+      room: { timeline: { types: ['m.room.message'] } },
+    })
     expect(fields.join[room].timeline.events[0]).toEqual({ type: 'm.room.message', content: { body: 'from bob' } })
     const pdus = await sync({ event_format: 'federation', room: { timeline: { limit: 1 } } })
     expect(pdus.join[room].timeline.events[0]).toHaveProperty('auth_events')
-    const stored = await alice.ok('POST', `/user/${encodeURIComponent(alice.id)}/filter`, { room: { timeline: { limit: 2 } } })
+    const stored = await alice.ok('POST', `/user/${encodeURIComponent(alice.id)}/filter`, {
+      room: { timeline: { limit: 2 } },
+    })
     const byId = await alice.ok('GET', `/sync?filter=${stored.filter_id}`)
     expect(byId.rooms.join[room].timeline.events).toHaveLength(2)
     expect((await alice.call('GET', '/sync?filter=%7B%22room%22%3A3%7D')).status).toBe(400)
@@ -225,7 +239,10 @@ describe('/sync of joined rooms', () => {
     const [alice, bob] = [await newUser('alice'), await newUser('bob')]
     const room = await makeRoom(alice)
     await join(bob, room)
-    await alice.ok('PUT', `/rooms/${encodeURIComponent(room)}/send/m.room.message/my-txn`, { msgtype: 'm.text', body: 'x' })
+    await alice.ok('PUT', `/rooms/${encodeURIComponent(room)}/send/m.room.message/my-txn`, {
+      msgtype: 'm.text',
+      body: 'x',
+    })
     const last = (answer: { rooms: { join: Record<string, { timeline: { events: { unsigned: object }[] } }> } }) =>
       answer.rooms.join[room]?.timeline.events.at(-1)?.unsigned
     expect(last(await new SyncClient(alice).sync())).toHaveProperty('transaction_id', 'my-txn')
@@ -249,7 +266,9 @@ describe('/sync of joined rooms', () => {
     const [alice, troll] = [await newUser('alice'), await newUser('troll')]
     const room = await makeRoom(alice)
     await join(troll, room)
-    await alice.ok('PUT', `/user/${encodeURIComponent(alice.id)}/account_data/m.ignored_user_list`, { ignored_users: { [troll.id]: {} } })
+    await alice.ok('PUT', `/user/${encodeURIComponent(alice.id)}/account_data/m.ignored_user_list`, {
+      ignored_users: { [troll.id]: {} },
+    })
     const client = new SyncClient(alice)
     await client.sync()
     await say(troll, room, 'insult')

@@ -21,9 +21,15 @@ interface Counts {
 async function counts(user: WorldUser, room: string, threaded = true): Promise<Counts> {
   const filter = { room: { timeline: { unread_thread_notifications: threaded } } }
   const section = (await new SyncClient(user, { filter }).sync()).rooms.join[room]
-  const pair = (each: { notification_count: number; highlight_count: number }): [number, number] => [each.notification_count, each.highlight_count]
-  const threads = Object.entries(section.unread_thread_notifications ?? {}) as [string, Parameters<typeof pair>[0]][]
-  return { main: pair(section.unread_notifications), threads: Object.fromEntries(threads.map(([root, each]) => [root, pair(each)])) }
+  const pair = (each: { notification_count: number; highlight_count: number }): [number, number] => [
+    each.notification_count,
+    each.highlight_count,
+  ]
+  const threads = Object.entries<Parameters<typeof pair>[0]>(section.unread_thread_notifications ?? {})
+  return {
+    main: pair(section.unread_notifications),
+    threads: Object.fromEntries(threads.map(([root, each]) => [root, pair(each)])),
+  }
 }
 
 const inThread = (root: string) => ({ 'm.relates_to': { rel_type: 'm.thread', event_id: root } })
@@ -44,7 +50,10 @@ describe('unread counts', () => {
     const first = await say(bob, room, 'one')
     await say(bob, room, 'a notice', { msgtype: 'm.notice' })
     await send(bob, room, 'm.reaction', { 'm.relates_to': { rel_type: 'm.annotation', event_id: first, key: 'x' } })
-    await say(bob, room, '* two', { 'm.relates_to': { rel_type: 'm.replace', event_id: first }, 'm.new_content': { body: 'two', msgtype: 'm.text' } })
+    await say(bob, room, '* two', {
+      'm.relates_to': { rel_type: 'm.replace', event_id: first },
+      'm.new_content': { body: 'two', msgtype: 'm.text' },
+    })
     expect((await counts(alice, room)).main).toEqual([1, 0])
     expect((await counts(bob, room)).main).toEqual([0, 0])
     await say(alice, room, 'answer')
@@ -129,7 +138,10 @@ describe('unread counts', () => {
   test('a reaction that mentions somebody notifies only them', async () => {
     const { alice, bob, room } = await pair()
     const mine = await say(alice, room, 'mine')
-    await send(bob, room, 'm.reaction', { ...mention(alice), 'm.relates_to': { rel_type: 'm.annotation', event_id: mine, key: 'x' } })
+    await send(bob, room, 'm.reaction', {
+      ...mention(alice),
+      'm.relates_to': { rel_type: 'm.annotation', event_id: mine, key: 'x' },
+    })
     expect((await counts(alice, room)).main).toEqual([1, 1])
   })
 
@@ -141,7 +153,10 @@ describe('unread counts', () => {
     expect((await counts(alice, room)).main).toEqual([1, 1])
     await alice.ok('DELETE', `/pushrules/global/room/${room$(room)}`)
     expect((await counts(alice, room)).main).toEqual([2, 1])
-    await alice.ok('PUT', '/pushrules/global/content/cake', { pattern: 'cake', actions: ['notify', { set_tweak: 'highlight' }] })
+    await alice.ok('PUT', '/pushrules/global/content/cake', {
+      pattern: 'cake',
+      actions: ['notify', { set_tweak: 'highlight' }],
+    })
     await say(bob, room, 'There is Cake!')
     await say(bob, room, 'cake as a notice', { msgtype: 'm.notice' })
     expect((await counts(alice, room)).main).toEqual([3, 2])

@@ -18,7 +18,10 @@ describe('the search for canaries sees', () => {
     ['a text that ends the file', Buffer.from(text)],
     ['UTF-16', Buffer.from(text, 'utf16le')],
     ['hex', Buffer.from(Buffer.from(text).toString('hex'))],
-    ['a text across pieces of the file', Buffer.concat([Buffer.alloc(4 * mebibyte - 7), Buffer.from(text), Buffer.alloc(9 * mebibyte)])],
+    [
+      'a text across pieces of the file',
+      Buffer.concat([Buffer.alloc(4 * mebibyte - 7), Buffer.from(text), Buffer.alloc(9 * mebibyte)]),
+    ],
     ['a text near the end of a long file', Buffer.concat([Buffer.alloc(4 * mebibyte), Buffer.from(text)])],
   ])('%s', (name, bytes) => {
     const below = join(folder, name)
@@ -35,7 +38,9 @@ describe('the search for canaries sees', () => {
   test('pieces of bytes, and names in a text', () => {
     canaries.addBytes('thumbnail', Buffer.from('ff00aa11', 'hex'))
     writeFileSync(join(folder, 'bytes'), Buffer.from('1122ff00aa1133', 'hex'))
-    expect(canaries.search(join(folder, 'bytes'), join(folder, 'missing')).map(({ name }) => name)).toEqual(['thumbnail'])
+    expect(canaries.search(join(folder, 'bytes'), join(folder, 'missing')).map(({ name }) => name)).toEqual([
+      'thumbnail',
+    ])
     expect(canaries.inText(`{"a":"${text}","b":"${canaries.of('other')}"}`)).toEqual(['message', 'other'])
   })
 })
