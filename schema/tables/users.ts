@@ -78,7 +78,10 @@ export const tombstones = table(
 export const profiles = table(
   'profiles',
   { user_nid: int().of('user'), field: text(), value: json() },
-  { primary: ['user_nid', 'field'] },
+  {
+    primary: ['user_nid', 'field'],
+    indexes: [{ name: 'profiles_by_picture', on: ['value'], where: "field = 'avatar_url'" }],
+  },
   {
     holds: 'display name, avatar and other profile fields',
     purpose: 'shown to other people',

@@ -24,6 +24,8 @@ export class BlobFiles {
   readonly folder: string
   /** Temporary files that this process is writing: `sweep` leaves them alone. */
   readonly #open = new Set<string>()
+  /** How many have written a blob whose row is still to come, by hash. */
+  readonly #awaited = new Map<string, number>()
   /** The last of those who wait for a blob, by hash. */
   readonly #busy = new Map<string, Promise<unknown>>()
 
@@ -64,7 +66,7 @@ export class BlobFiles {
       },
       (temporary) => {
         const blob = { sha256: hash.digest('hex'), size, head: Buffer.concat(head) }
-        return this.exclusive(blob.sha256, async () => {
+        return this.#whileAwaited(blob.sha256, async () => {
           await this.#place(temporary, this.pathOf(blob.sha256))
           return keep === undefined ? blob : keep(blob)
         })
@@ -80,13 +82,33 @@ export class BlobFiles {
     )
   }
 
-  /** Runs `fn` while nobody else in this process writes or deletes the blob. */
+  /** Whether a row that names the blob is on its way: it may not be deleted. Ask inside `exclusive`. */
+  isAwaited(sha256: string): boolean {
+    return this.#awaited.has(sha256)
+  }
+
+  async #whileAwaited<T>(sha256: string, fn: () => Promise<T>): Promise<T> {
+    this.#awaited.set(sha256, (this.#awaited.get(sha256) ?? 0) + 1)
+    try {
+      // Who is deleting it now has not seen us.
+      await this.#busy.get(sha256)
+      return await fn()
+    } finally {
+      const left = (this.#awaited.get(sha256) ?? 1) - 1
+      if (left === 0) this.#awaited.delete(sha256)
+      else this.#awaited.set(sha256, left)
+    }
+  }
+
+  /** Runs `fn` while nobody else in this process deletes the blob or writes a thumbnail of it. */
   exclusive<T>(sha256: string, fn: () => Promise<T>): Promise<T> {
     const before = this.#busy.get(sha256) ?? Promise.resolve()
     const run = before.then(fn, fn)
-    const settled = run.catch(() => undefined).then(() => {
-      if (this.#busy.get(sha256) === settled) this.#busy.delete(sha256)
-    })
+    const settled = run
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#busy.get(sha256) === settled) this.#busy.delete(sha256)
+      })
     this.#busy.set(sha256, settled)
     return run
   }
@@ -113,7 +135,8 @@ export class BlobFiles {
   /** Deletes what an ended process left half written. */
   async sweep(): Promise<void> {
     const folder = join(this.folder, 'incoming')
-    for (const name of await namesIn(folder)) if (!this.#open.has(join(folder, name))) await rm(join(folder, name), { force: true })
+    for (const name of await namesIn(folder))
+      if (!this.#open.has(join(folder, name))) await rm(join(folder, name), { force: true })
   }
 
   /** Deletes all thumbnails of a blob. */
@@ -171,7 +194,11 @@ export class BlobFiles {
     const made = await mkdir(folder, { recursive: true, mode: 0o700 })
     await rename(temporary, path)
     await syncFolder(folder)
-    for (let parent = dirname(folder); made !== undefined && parent.length >= dirname(made).length; parent = dirname(parent)) {
+    for (
+      let parent = dirname(folder);
+      made !== undefined && parent.length >= dirname(made).length;
+      parent = dirname(parent)
+    ) {
       await syncFolder(parent)
     }
   }

@@ -30,9 +30,11 @@ const inlineTypes = new Set([
 
 /** The type as the uploader named it where it is a well-formed media type, else `application/octet-stream`. */
 export function cleanContentType(value: string | null | undefined): string {
-  const token = "[A-Za-z0-9!#$&^_.+-]{1,100}"
+  const token = '[A-Za-z0-9!#$&^_.+-]{1,100}'
   const shape = new RegExp(`^${token}/${token}(?:\\s*;\\s*${token}=(?:${token}|"[^"\\\\\\r\\n]{0,100}"))*$`)
-  return value !== undefined && value !== null && value.length <= 255 && shape.test(value) ? value : 'application/octet-stream'
+  return value !== undefined && value !== null && value.length <= 255 && shape.test(value)
+    ? value
+    : 'application/octet-stream'
 }
 
 /**
@@ -42,7 +44,9 @@ export function cleanContentType(value: string | null | undefined): string {
 export function storedContentType(claimed: string | undefined, head: Uint8Array): string {
   const type = cleanContentType(claimed)
   const isMarkup = /^(?:\u00ef\u00bb\u00bf)?\s*</.test(Buffer.from(head.subarray(0, 1024)).toString('latin1'))
-  return isMarkup && /^(?:image|audio|video)\//i.test(type) && !/^image\/svg\+xml/i.test(type) ? 'application/octet-stream' : type
+  return isMarkup && /^(?:image|audio|video)\//i.test(type) && !/^image\/svg\+xml/i.test(type)
+    ? 'application/octet-stream'
+    : type
 }
 
 /** `Content-Disposition` of a file: inline only for harmless types, the name encoded (RFC 6266, RFC 8187). */
@@ -52,7 +56,10 @@ export function contentDisposition(contentType: string, fileName: string | null)
   if (fileName === null || fileName === '') return kind
   if (/^[A-Za-z0-9!#$&+.^_`|~-]+$/.test(fileName)) return `${kind}; filename=${fileName}`
   if (/^[\x20-\x7e]+$/.test(fileName)) return `${kind}; filename="${fileName.replace(/["\\]/g, '\\$&')}"`
-  const encoded = encodeURIComponent(fileName.toWellFormed()).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+  const encoded = encodeURIComponent(fileName.toWellFormed()).replace(
+    /['()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
   return `${kind}; filename*=utf-8''${encoded}`
 }
 

@@ -1,3 +1,5 @@
+import { discard } from './discard.ts'
+
 /** The two parts of a federation media answer. */
 export interface MediaParts {
   readonly headers: Readonly<Record<string, string>>
@@ -15,9 +17,17 @@ const maxHead = 16 * 1024
  * Reads `multipart/mixed` of exactly two parts (server-server API, "Content repository"): metadata, which is thrown away,
  * and the file, handed over as it comes. Throws MultipartError.
  */
-export async function readMediaParts(contentType: string | undefined, chunks: AsyncIterable<Uint8Array>): Promise<MediaParts> {
-  const boundary = /^multipart\/mixed\s*;(?:.*;)?\s*boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;]{1,70}))/i.exec(contentType ?? '')
-  if (boundary === null) throw new MultipartError('not multipart/mixed with a boundary')
+export async function readMediaParts(
+  contentType: string | undefined,
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<MediaParts> {
+  const boundary = /^multipart\/mixed\s*;(?:.*;)?\s*boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;]{1,70}))/i.exec(
+    contentType ?? '',
+  )
+  if (boundary === null) {
+    await discard(chunks)
+    throw new MultipartError('not multipart/mixed with a boundary')
+  }
   const reader = new Reader(chunks)
   const mark = `--${boundary[1] ?? boundary[2]}`
   try {
@@ -31,7 +41,8 @@ export async function readMediaParts(contentType: string | undefined, chunks: As
 
 async function readHead(reader: Reader, mark: string): Promise<Record<string, string>> {
   if ((await reader.until(Buffer.from(`${mark}\r\n`), maxHead)) === undefined) throw new MultipartError('no first part')
-  if ((await reader.until(Buffer.from(`\r\n${mark}\r\n`), maxHead)) === undefined) throw new MultipartError('no second part')
+  if ((await reader.until(Buffer.from(`\r\n${mark}\r\n`), maxHead)) === undefined)
+    throw new MultipartError('no second part')
   // A part without headers begins with the empty line.
   const end = (await reader.peek(2)) === '\r\n' ? '\r\n' : '\r\n\r\n'
   const head = await reader.until(Buffer.from(end), maxHead)
@@ -40,7 +51,10 @@ async function readHead(reader: Reader, mark: string): Promise<Record<string, st
 }
 
 /** The answer's own form of the two parts: the text before the file, and after it. */
-export function formatMediaParts(boundary: string, headers: Readonly<Record<string, string>>): { before: string; after: string } {
+export function formatMediaParts(
+  boundary: string,
+  headers: Readonly<Record<string, string>>,
+): { before: string; after: string } {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   return {
     before: `--${boundary}\r\nContent-Type: application/json\r\n\r\n{}\r\n--${boundary}\r\n${lines.join('')}\r\n`,

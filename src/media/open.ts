@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { MatrixError } from '../protocol/errors.ts'
-import { findMedia, findMediaThumbnail, isBlobUsed, putMediaAccess, putMediaFetch, putMediaThumbnail } from '../store/media.ts'
+import {
+  findMedia,
+  findMediaThumbnail,
+  isBlobUsed,
+  putMediaAccess,
+  putMediaFetch,
+  putMediaThumbnail,
+} from '../store/media.ts'
 import type { MediaRow, ThumbnailRow } from '../store/media.ts'
 import { contentDisposition, cleanContentType, fileHeaders } from './content-type.ts'
 import type { MediaDeps } from './deps.ts'
@@ -30,7 +37,8 @@ export async function waitForLocal(
     if (row === undefined || row.quarantined) throw new MatrixError('M_NOT_FOUND', 'unknown media')
     if (row.sha256 !== null) return row
     if (row.withdrawn_ts !== null) throw new MatrixError('M_NOT_FOUND', 'unknown media')
-    if (deps.clock.monotonic() >= end || signal.aborted) throw new MatrixError('M_NOT_YET_UPLOADED', 'the file is not uploaded yet')
+    if (deps.clock.monotonic() >= end || signal.aborted)
+      throw new MatrixError('M_NOT_YET_UPLOADED', 'the file is not uploaded yet')
     await deps.clock.sleep(pollMs, signal).catch(() => undefined)
   }
 }
@@ -49,7 +57,11 @@ export async function noteFetch(
 }
 
 /** The file itself; a missing one is 404. `fileName` replaces the stored name where given. */
-export async function openFile(deps: Pick<MediaDeps, 'blobFiles'>, row: MediaRow, fileName?: string): Promise<OpenFile> {
+export async function openFile(
+  deps: Pick<MediaDeps, 'blobFiles'>,
+  row: MediaRow,
+  fileName?: string,
+): Promise<OpenFile> {
   const file = row.sha256 === null ? undefined : await deps.blobFiles.read(deps.blobFiles.pathOf(row.sha256))
   if (file === undefined) throw new MatrixError('M_NOT_FOUND', 'the file is gone')
   const type = cleanContentType(row.content_type)
@@ -94,7 +106,12 @@ export async function openThumbnail(
     case 'small':
       return thumbnailFile(original.chunks, original.size, made.contentType)
     case 'too large':
-      throw new MatrixError('M_TOO_LARGE', 'the picture is too large to scale', {}, row.origin === deps.serverName ? 413 : 502)
+      throw new MatrixError(
+        'M_TOO_LARGE',
+        'the picture is too large to scale',
+        {},
+        row.origin === deps.serverName ? 413 : 502,
+      )
     case 'busy':
       throw new MatrixError('M_LIMIT_EXCEEDED', 'too many pictures are waiting to be scaled', { retry_after_ms: 5_000 })
     case 'unsupported':
@@ -124,7 +141,9 @@ export function asMediaParts(file: OpenFile): OpenFile {
   const boundary = randomUUID().replaceAll('-', '')
   const { before, after } = formatMediaParts(boundary, {
     'Content-Type': file.headers['content-type'] ?? 'application/octet-stream',
-    ...(file.headers['content-disposition'] === undefined ? {} : { 'Content-Disposition': file.headers['content-disposition'] }),
+    ...(file.headers['content-disposition'] === undefined
+      ? {}
+      : { 'Content-Disposition': file.headers['content-disposition'] }),
   })
   return {
     chunks: around(Buffer.from(before), file.chunks, Buffer.from(after)),
@@ -132,7 +151,11 @@ export function asMediaParts(file: OpenFile): OpenFile {
   }
 }
 
-async function* around(before: Uint8Array, chunks: AsyncIterable<Uint8Array>, after: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* around(
+  before: Uint8Array,
+  chunks: AsyncIterable<Uint8Array>,
+  after: Uint8Array,
+): AsyncGenerator<Uint8Array> {
   yield before
   yield* chunks
   yield after

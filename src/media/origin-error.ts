@@ -13,7 +13,13 @@ export function asMediaError(error: unknown): unknown {
   if (!(error instanceof FederationError)) return error
   if (error.cause instanceof NetError && error.cause.failure === 'too-large') return tooLarge()
   const { remote } = error
-  if (remote === undefined) return new MatrixError('M_UNKNOWN', 'the other server could not be reached', {}, error.kind === 'timeout' ? 504 : 502)
+  if (remote === undefined)
+    return new MatrixError(
+      'M_UNKNOWN',
+      'the other server could not be reached',
+      {},
+      error.kind === 'timeout' ? 504 : 502,
+    )
   if (remote.status === 504) return new MatrixError('M_NOT_YET_UPLOADED', 'the file is not uploaded yet')
   if (remote.errcode === 'M_TOO_LARGE') return tooLarge()
   if (remote.status === 429 || remote.status >= 500) return noFile()

@@ -24,9 +24,13 @@ export async function deleteMediaRows(tx: Tx, mediaNids: readonly number[]): Pro
  * Deletes the files of blobs that no row names any more: thumbnails first, then the blob, then their rows; a crash in
  * between is mended by `sweepBlobs`. One that a new row names by now stays.
  */
-export async function deleteBlobFiles(deps: Pick<MediaDeps, 'database' | 'blobFiles'>, blobs: readonly string[]): Promise<void> {
+export async function deleteBlobFiles(
+  deps: Pick<MediaDeps, 'database' | 'blobFiles'>,
+  blobs: readonly string[],
+): Promise<void> {
   for (const sha256 of new Set(blobs)) {
     await deps.blobFiles.exclusive(sha256, async () => {
+      if (deps.blobFiles.isAwaited(sha256)) return
       if (await deps.database.read((conn) => isBlobUsed(conn, sha256))) return
       await deps.blobFiles.removeThumbnails(sha256)
       await deps.blobFiles.remove(deps.blobFiles.pathOf(sha256))
@@ -65,7 +69,9 @@ export async function sweepRemoteMedia(
   let tooMuch = (await deps.database.read((conn) => countRemoteMediaBytes(conn, deps.serverName))) - maxSizeBytes
   while (tooMuch > 0) {
     const doomed: number[] = []
-    for (const { mediaNid, size } of await deps.database.read((conn) => listLeastUsedRemoteMedia(conn, deps.serverName, 100))) {
+    for (const { mediaNid, size } of await deps.database.read((conn) =>
+      listLeastUsedRemoteMedia(conn, deps.serverName, 100),
+    )) {
       if (tooMuch <= 0) break
       doomed.push(mediaNid)
       tooMuch -= size

@@ -39,7 +39,8 @@ async function scale({ path, width, height, method, animated, maxPixels }) {
   const moves = animated && pages > 1 && w * h * pages <= maxPixels
   const contentType = typeOf.get(format)
   // What does not move may not be answered with what does.
-  if (w <= width && h <= height && contentType !== undefined && (animated || !isMoving)) return { refusal: 'small', contentType }
+  if (w <= width && h <= height && contentType !== undefined && (animated || !isMoving))
+    return { refusal: 'small', contentType }
   // "scale" keeps the ratio and is at least as large as asked for on both sides.
   const fit = /** @type {const} */ (method === 'crop' ? 'cover' : 'outside')
   const image = sharp(path, { ...options, animated: moves })

@@ -1,5 +1,11 @@
 import { MatrixError } from '../protocol/errors.ts'
-import { countPendingUploads, deleteExpiredUploads, findMedia, finishReservedMedia, insertMedia } from '../store/media.ts'
+import {
+  countPendingUploads,
+  deleteExpiredUploads,
+  findMedia,
+  finishReservedMedia,
+  insertMedia,
+} from '../store/media.ts'
 import { findAccount } from '../store/accounts.ts'
 import { user as userLock } from '../store/locks.ts'
 import type { Tx } from '../store/database.ts'
@@ -52,14 +58,26 @@ export async function reserveMedia(
 ): Promise<{ uri: string; expiresTs: number }> {
   const mediaId = deps.random.token(18)
   const ts = deps.clock.now()
-  await deps.database.write(async (tx) => {
-    await assertMayUpload(tx, userNid)
-    if ((await countPendingUploads(tx, userNid, ts - reservationMs)) >= maxPending)
-      throw new MatrixError('M_LIMIT_EXCEEDED', 'too many uploads are reserved and not finished', { retry_after_ms: 60_000 })
-    await insertMedia(tx, {
-      origin: deps.serverName, mediaId, uploaderNid: userNid, sha256: null, size: 0, contentType: null, fileName: null, ts,
-    })
-  }, { locks: [userLock(userNid)] })
+  await deps.database.write(
+    async (tx) => {
+      await assertMayUpload(tx, userNid)
+      if ((await countPendingUploads(tx, userNid, ts - reservationMs)) >= maxPending)
+        throw new MatrixError('M_LIMIT_EXCEEDED', 'too many uploads are reserved and not finished', {
+          retry_after_ms: 60_000,
+        })
+      await insertMedia(tx, {
+        origin: deps.serverName,
+        mediaId,
+        uploaderNid: userNid,
+        sha256: null,
+        size: 0,
+        contentType: null,
+        fileName: null,
+        ts,
+      })
+    },
+    { locks: [userLock(userNid)] },
+  )
   return { uri: `mxc://${deps.serverName}/${mediaId}`, expiresTs: ts + reservationMs }
 }
 
@@ -72,8 +90,15 @@ export async function uploadReserved(
   address: { readonly origin: string; readonly mediaId: string },
   { userNid, chunks, contentType, fileName }: Upload,
 ): Promise<void> {
-  const row = address.origin === deps.serverName ? await deps.database.read((conn) => findMedia(conn, address.origin, address.mediaId)) : undefined
-  if (row === undefined || row.withdrawn_ts !== null || (row.sha256 === null && row.created_ts < deps.clock.now() - reservationMs))
+  const row =
+    address.origin === deps.serverName
+      ? await deps.database.read((conn) => findMedia(conn, address.origin, address.mediaId))
+      : undefined
+  if (
+    row === undefined ||
+    row.withdrawn_ts !== null ||
+    (row.sha256 === null && row.created_ts < deps.clock.now() - reservationMs)
+  )
     throw new MatrixError('M_NOT_FOUND', 'unknown media ID')
   if (row.uploader_nid !== userNid) throw new MatrixError('M_FORBIDDEN', 'somebody else reserved this address')
   if (row.sha256 !== null) throw overwrite()
@@ -104,7 +129,8 @@ export async function sweepReservations(deps: Pick<UploadDeps, 'database' | 'clo
 // An upload that was on its way at T0 must not leave a file of the erased person.
 async function assertMayUpload(tx: Tx, userNid: number): Promise<void> {
   const account = await findAccount(tx, userNid)
-  if (account === undefined || account.deactivated_ts !== null) throw new MatrixError('M_USER_DEACTIVATED', 'the account is deactivated')
+  if (account === undefined || account.deactivated_ts !== null)
+    throw new MatrixError('M_USER_DEACTIVATED', 'the account is deactivated')
 }
 
 const overwrite = () => new MatrixError('M_CANNOT_OVERWRITE_MEDIA', 'media already uploaded')

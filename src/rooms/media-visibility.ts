@@ -34,13 +34,15 @@ export async function assertUserMayReadMedia(
 ): Promise<void> {
   const may = await deps.database.read(async (conn) => {
     await deps.erased.refresh(conn)
-    const { row, shown, isReleased, isPicture } = await factsOf(conn, address)
+    const { row, shown, isReleased } = await factsOf(conn, address)
     if (isReleased) return false
     const withdrawn = isWithdrawn(deps, row)
-    if (!withdrawn && (isPicture || shown.length === 0 || row?.uploader_nid === user.userNid)) return true
+    if (!withdrawn && (shown.length === 0 || row?.uploader_nid === user.userNid)) return true
     const isRemote = address.origin !== deps.serverName
-    for (const event of await listEvents(conn, shown)) if (await userReads(deps, conn, user, event, isRemote)) return true
-    if (!withdrawn || row === undefined || shown.length > 0 || modeOf(deps, row) !== 'forget') return false
+    for (const event of await listEvents(conn, shown))
+      if (await userReads(deps, conn, user, event, isRemote)) return true
+    if (!withdrawn) return isPicture(conn, address)
+    if (row === undefined || shown.length > 0 || modeOf(deps, row) !== 'forget') return false
     return isMediaFetchedBy(conn, row.media_nid, user.userNid)
   })
   if (!may) throw unknownMedia()
@@ -53,11 +55,12 @@ export async function assertUserMayReadMedia(
 export async function assertServerMayReadMedia(deps: Deps, server: ServerName, mediaId: string): Promise<number> {
   const may = await deps.database.read(async (conn) => {
     await deps.erased.refresh(conn)
-    const { row, shown, isReleased, isPicture } = await factsOf(conn, { origin: deps.serverName, mediaId })
+    const address = { origin: deps.serverName, mediaId }
+    const { row, shown, isReleased } = await factsOf(conn, address)
     if (row === undefined || row.withdrawn_ts !== null || isReleased) return false
-    if (!isWithdrawn(deps, row) && (isPicture || shown.length === 0)) return true
+    if (!isWithdrawn(deps, row) && shown.length === 0) return true
     for (const event of await listEvents(conn, shown)) if (await serverReads(deps, conn, server, event)) return true
-    return false
+    return !isWithdrawn(deps, row) && isPicture(conn, address)
   })
   if (!may) throw unknownMedia()
   return deps.database.write((tx) => putServer(tx, server))
@@ -77,12 +80,15 @@ export async function assertAnybodyMayReadMedia(deps: Deps, mediaId: string): Pr
 }
 
 /** What is known of a file: its row, the events that show it, and whether one that was released is shown nowhere again. */
-async function factsOf(conn: Conn, { origin, mediaId }: MediaAddress) {
-  const row = await findMedia(conn, origin, mediaId)
-  const shown = await listEventsOfMedia(conn, origin, mediaId)
-  const isPicture = await isProfilePictureOfSomebody(conn, `mxc://${origin}/${mediaId}`)
-  const isReleased = row !== undefined && row.released_ts !== null && shown.length === 0 && !isPicture
-  return { row, shown, isPicture, isReleased }
+async function factsOf(conn: Conn, address: MediaAddress) {
+  const row = await findMedia(conn, address.origin, address.mediaId)
+  const shown = await listEventsOfMedia(conn, address.origin, address.mediaId)
+  const mayBeReleased = row !== undefined && row.released_ts !== null && shown.length === 0
+  return { row, shown, isReleased: mayBeReleased && !(await isPicture(conn, address)) }
+}
+
+function isPicture(conn: Conn, { origin, mediaId }: MediaAddress): Promise<boolean> {
+  return isProfilePictureOfSomebody(conn, `mxc://${origin}/${mediaId}`)
 }
 
 const unknownMedia = () => new MatrixError('M_NOT_FOUND', 'unknown media')

@@ -16,12 +16,19 @@ type Reader = { readonly userNid: number; readonly isRemote: boolean } | { reado
  * Is this event shown outside of its room's history: the picture that a room has now, to those who may join it, are
  * invited, or find it in the directory; and the picture of a person of another server, whose profile anybody may ask for?
  */
-export async function isOpenPicture(deps: Deps, conn: Conn, room: Room, row: EventRow, reader: Reader): Promise<boolean> {
+export async function isOpenPicture(
+  deps: Deps,
+  conn: Conn,
+  room: Room,
+  row: EventRow,
+  reader: Reader,
+): Promise<boolean> {
   if (row.state_key_nid === null || (row.type !== 'm.room.avatar' && row.type !== 'm.room.member')) return false
   const event = eventOfRow(room, row)
   const current = await deps.roomCache.stateEvent(conn, room, event.type, event.stateKey ?? '')
   if (current?.eventId !== event.eventId) return false
-  if (event.type === 'm.room.member') return 'isRemote' in reader && reader.isRemote && event.content.membership === 'join'
+  if (event.type === 'm.room.member')
+    return 'isRemote' in reader && reader.isRemote && event.content.membership === 'join'
   if ((await findRoom(conn, room.nid))?.published === true) return true
   const rules = (await deps.roomCache.stateEvent(conn, room, 'm.room.join_rules', ''))?.content
   const joinRule = rules === undefined ? 'invite' : memberOf(rules, 'join_rule')
@@ -32,7 +39,8 @@ export async function isOpenPicture(deps: Deps, conn: Conn, room: Room, row: Eve
   if (joinRule !== 'restricted' || rules === undefined) return false
   for (const roomId of allowedRooms(memberOf(rules, 'allow'))) {
     const space = await deps.roomCache.find(conn, roomId)
-    if (space !== undefined && (await findMembership(conn, reader.userNid, space.nid))?.membership === 'join') return true
+    if (space !== undefined && (await findMembership(conn, reader.userNid, space.nid))?.membership === 'join')
+      return true
   }
   return false
 }

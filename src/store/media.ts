@@ -60,11 +60,12 @@ const touch = query<{ mediaNid: number; ts: number; before: number }>('touchMedi
 const putBlob = query<{ sha256: string; size: number; ts: number }>('putMediaBlob')(({ db, t, p }) =>
   db.insert(t(media_blobs)).values({ sha256: p.sha256, size: p.size, created_ts: p.ts }).onConflictDoNothing(),
 )
-const putFetch = query<{ mediaNid: number; userNid: number; serverNid: number; ts: number }>('putMediaFetch')(({ db, t, p }) =>
-  db
-    .insert(t(media_fetches))
-    .values({ media_nid: p.mediaNid, user_nid: p.userNid, server_nid: p.serverNid, first_ts: p.ts })
-    .onConflictDoNothing(),
+const putFetch = query<{ mediaNid: number; userNid: number; serverNid: number; ts: number }>('putMediaFetch')(
+  ({ db, t, p }) =>
+    db
+      .insert(t(media_fetches))
+      .values({ media_nid: p.mediaNid, user_nid: p.userNid, server_nid: p.serverNid, first_ts: p.ts })
+      .onConflictDoNothing(),
 )
 const findFetch = query<{ mediaNid: number; userNid: number }>('findMediaFetch')(({ db, t, p }) =>
   db
@@ -120,7 +121,10 @@ const deleteFetches = query<{ mediaNid: number }>('deleteMediaFetches')(({ db, t
   db.delete(t(media_fetches)).where(eq(t(media_fetches).media_nid, p.mediaNid)),
 )
 const countBlobUses = query<{ sha256: string }>('countBlobUses')(({ db, t, p }) =>
-  db.select({ uses: sql<number>`count(*)` }).from(t(media)).where(eq(t(media).sha256, p.sha256)),
+  db
+    .select({ uses: sql<number>`count(*)` })
+    .from(t(media))
+    .where(eq(t(media).sha256, p.sha256)),
 )
 const deleteBlobRow = query<{ sha256: string }>('deleteMediaBlob')(({ db, t, p }) =>
   db.delete(t(media_blobs)).where(eq(t(media_blobs).sha256, p.sha256)),
@@ -129,7 +133,9 @@ const pendingOf = query<{ userNid: number; since: number }>('countPendingUploads
   db
     .select({ pending: sql<number>`count(*)` })
     .from(t(media))
-    .where(and(eq(t(media).uploader_nid, p.userNid), isNull(t(media).sha256), sql`${t(media).created_ts} > ${p.since}`)),
+    .where(
+      and(eq(t(media).uploader_nid, p.userNid), isNull(t(media).sha256), sql`${t(media).created_ts} > ${p.since}`),
+    ),
 )
 const isProfilePicture = sqlQuery<{ value: string }, { found: number }>(
   'isProfilePicture',
@@ -201,7 +207,10 @@ export async function putMediaAccess(tx: Tx, mediaNid: number, ts: number, every
 }
 
 /** Notes who fetched a file: a local user (`serverNid` 0) or a server (`userNid` 0). */
-export async function putMediaFetch(tx: Tx, fetch: { mediaNid: number; userNid: number; serverNid: number; ts: number }): Promise<void> {
+export async function putMediaFetch(
+  tx: Tx,
+  fetch: { mediaNid: number; userNid: number; serverNid: number; ts: number },
+): Promise<void> {
   await putFetch(tx, fetch)
 }
 
@@ -242,7 +251,12 @@ export async function isProfilePictureOfSomebody(conn: Conn, mxc: string): Promi
 }
 
 /** Remote files that nobody asked for since `before`, at most `most`. */
-export async function listStaleRemoteMedia(conn: Conn, ownServer: string, before: number, most: number): Promise<number[]> {
+export async function listStaleRemoteMedia(
+  conn: Conn,
+  ownServer: string,
+  before: number,
+  most: number,
+): Promise<number[]> {
   return (await staleRemote(conn, { origin: ownServer, before, most })).map((row) => row.media_nid)
 }
 
@@ -272,7 +286,10 @@ export function deleteExpiredUploads(tx: Tx, before: number): Promise<number> {
 }
 
 const findByNid = query<{ mediaNid: number }>('findMediaByNid')(({ db, t, p }) =>
-  db.select().from(t(media)).where(eq(t(media).media_nid, p.mediaNid)),
+  db
+    .select()
+    .from(t(media))
+    .where(eq(t(media).media_nid, p.mediaNid)),
 )
 
 /** Deletes a file's row, and who fetched it. Returns the blob that nothing names any more, for `deleteBlobFiles`. */

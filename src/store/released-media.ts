@@ -26,7 +26,7 @@ export async function putMediaReleased(tx: Tx, origin: string, mediaId: string, 
 
 /** Takes the mark off files that events show again. Returns how many. */
 export function deleteReleaseOfShownMedia(tx: Tx): Promise<number> {
-  return shownAgain(tx, {})
+  return shownAgain(tx)
 }
 
 /** Files that were released before `before`, and that neither an event nor a profile shows; at most `most`. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { canonicalJson } from '../../src/protocol/canonical-json.ts'
 import { verifyJson } from '../../src/protocol/sign.ts'
 import type { JsonObject } from '../../src/protocol/json-types.ts'
 import { ApiClient, ApiError, eventually } from '../support/api-client.ts'
@@ -346,6 +347,36 @@ describe('mode forget', () => {
     expect((await cast.peer.download(life.media.picture)).status).toBe(404)
     expect(peerServer.name).not.toBe(home.name)
   })
+
+  test('an operator erases somebody else, stricter; the certificates are a chain', async () => {
+    const { home, life, cast } = world
+    const { erin } = cast
+    const erase = (...more: string[]) =>
+      home.command('erase', erin.userId, '--reason', 'asked by letter', '--mode', 'redact', '--json', ...more)
+    expect(await erase('--dry-run')).toMatchObject({ code: 0 })
+    expect((await erin.call('GET', `${client}/account/whoami`))['user_id']).toBe(erin.userId)
+    const { code, stdout, stderr } = await erase('--yes', '--wait')
+    expect(code, stderr).toBe(0)
+    const answer = JSON.parse(stdout) as Record<string, string>
+    expect(answer).toMatchObject({
+      user_id: erin.userId,
+      mode: 'redact',
+      state: expect.stringMatching(/^(SETTLED|CLOSED)$/),
+      receipt: expect.stringMatching(/^\S{20,}$/),
+    })
+    await expect(erin.call('GET', `${client}/account/whoami`)).rejects.toMatchObject({ status: 401 })
+    const [first, second] = await Promise.all([life.alice, erin].map(({ userId }) => showErasure(home, userId)))
+    const hash = createHash('sha256')
+      .update(canonicalJson(first?.certificate as JsonObject))
+      .digest('hex')
+    expect(second?.certificate).toMatchObject({ previous: hash })
+    const { stdout: list } = await home.command('erasure', 'list', '--json')
+    expect(JSON.parse(list)).toMatchObject([
+      { user_id: life.alice.userId, mode: 'forget' },
+      { user_id: erin.userId, mode: 'redact' },
+    ])
+    expect(await home.command('erase', '@nobody:' + home.name, '--reason', 'x', '--yes')).toMatchObject({ code: 1 })
+  }, 60_000)
 
   test('nothing is left at rest but what somebody holds (P1, P4)', async () => {
     const { home, life, canaries, places } = world

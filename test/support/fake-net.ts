@@ -1,6 +1,10 @@
 import { NetError, type Clock, type Net, type NetHead, type NetRequest } from '../../src/util/ports.ts'
 import type { Dns, SrvRecord } from '../../src/util/dns.ts'
 
+async function* whole(body: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield body
+}
+
 /** Answers one request; throws NetError for a failure of the network. */
 export type Handler = (request: Request) => Promise<Response> | Response
 
@@ -69,7 +73,7 @@ export class FakeNetwork {
       request,
       stream: async (made) => {
         const { body, ...head } = await request(made)
-        return { ...head, body: [body] as unknown as AsyncIterable<Uint8Array> }
+        return { ...head, body: whole(body) }
       },
       close: async () => {},
     }

@@ -530,6 +530,7 @@ create table profiles (
   value text collate "C" not null,
   primary key (user_nid, field)
 );
+create index profiles_by_picture on profiles (value) where field = 'avatar_url';
 
 create table devices (
   user_nid bigint not null,

@@ -521,6 +521,7 @@ create table profiles (
   value text not null,
   primary key (user_nid, field)
 ) strict;
+create index profiles_by_picture on profiles (value) where field = 'avatar_url';
 
 create table devices (
   user_nid integer not null,

@@ -41,7 +41,9 @@ const thumbnail = endpoint({
   params: v.object({ mediaId }),
   query: v.object(thumbnailQuery),
   async handle({ deps, requester, params, query, request }) {
-    return reply(await openThumbnail(deps, await rowFor(deps, requester.origin, params.mediaId, query.timeout_ms, request), query))
+    return reply(
+      await openThumbnail(deps, await rowFor(deps, requester.origin, params.mediaId, query.timeout_ms, request), query),
+    )
   },
 })
 

@@ -23,7 +23,8 @@ interface Wanted {
 /** The row of a file that this user may read; the fetch is on record before the first byte. */
 async function rowFor(deps: Deps, requester: Requester, wanted: Wanted, request: HttpRequest) {
   const { origin, mediaId, timeoutMs } = wanted
-  if (origin !== deps.serverName && !wanted.allowRemote) throw new MatrixError('M_NOT_FOUND', 'the file is on another server')
+  if (origin !== deps.serverName && !wanted.allowRemote)
+    throw new MatrixError('M_NOT_FOUND', 'the file is on another server')
   await assertUserMayReadMedia(deps, requester, wanted)
   const row =
     origin === deps.serverName
@@ -46,7 +47,12 @@ const download = endpoint({
   params: v.object({ serverName, mediaId }),
   query,
   async handle({ deps, requester, params, query, request }) {
-    const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms, allowRemote: query.allow_remote }
+    const wanted = {
+      origin: params.serverName,
+      mediaId: params.mediaId,
+      timeoutMs: query.timeout_ms,
+      allowRemote: query.allow_remote,
+    }
     return reply(await openFile(deps, await rowFor(deps, requester, wanted, request)))
   },
 })
@@ -60,7 +66,12 @@ const downloadNamed = endpoint({
   params: v.object({ serverName, mediaId, fileName: v.string() }),
   query,
   async handle({ deps, requester, params, query, request }) {
-    const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms, allowRemote: query.allow_remote }
+    const wanted = {
+      origin: params.serverName,
+      mediaId: params.mediaId,
+      timeoutMs: query.timeout_ms,
+      allowRemote: query.allow_remote,
+    }
     const row = await rowFor(deps, requester, wanted, request)
     return reply(await openFile(deps, row, cleanFileName(params.fileName) ?? undefined))
   },
@@ -75,7 +86,12 @@ const thumbnail = endpoint({
   params: v.object({ serverName, mediaId }),
   query: v.object(thumbnailQuery),
   async handle({ deps, requester, params, query, request }) {
-    const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms, allowRemote: true }
+    const wanted = {
+      origin: params.serverName,
+      mediaId: params.mediaId,
+      timeoutMs: query.timeout_ms,
+      allowRemote: true,
+    }
     return reply(await openThumbnail(deps, await rowFor(deps, requester, wanted, request), query))
   },
 })

@@ -47,12 +47,16 @@ const uploadToAddress = endpoint({
   params: v.object({ serverName, mediaId }),
   query,
   async handle({ deps, requester, params, query, request }) {
-    await uploadReserved(deps, { origin: params.serverName, mediaId: params.mediaId }, {
-      userNid: requester.userNid,
-      chunks: request.stream(deps.config.media.maxUploadBytes),
-      contentType: request.header('content-type'),
-      fileName: query.filename,
-    })
+    await uploadReserved(
+      deps,
+      { origin: params.serverName, mediaId: params.mediaId },
+      {
+        userNid: requester.userNid,
+        chunks: request.stream(deps.config.media.maxUploadBytes),
+        contentType: request.header('content-type'),
+        fileName: query.filename,
+      },
+    )
     return {}
   },
 })
