@@ -11,7 +11,9 @@ for (const name of readdirSync(folder).filter((file) => file.endsWith('.json')))
   passed += report.numPassedTests
   failed += report.numFailedTests
   skipped += report.numPendingTests + report.numTodoTests
-  console.log(`${name.replace('.json', '')}: ${report.numPassedTests} passed, ${report.numFailedTests} failed, ${report.numPendingTests} skipped`)
+  console.log(
+    `${name.replace('.json', '')}: ${report.numPassedTests} passed, ${report.numFailedTests} failed, ${report.numPendingTests} skipped`,
+  )
 }
 for (const step of failedSteps) console.log(`failed step: ${step}`)
 if (failedSteps.length > 0 && failed === 0) failed = failedSteps.length

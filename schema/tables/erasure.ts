@@ -224,7 +224,12 @@ export const jobs = table(
     fence: int().default(0),
     done: bool(),
   },
-  { indexes: [{ name: 'jobs_by_key', on: ['kind', 'key'], unique: true }, { name: 'jobs_due', on: ['due_ts'] }] },
+  {
+    indexes: [
+      { name: 'jobs_by_key', on: ['kind', 'key'], unique: true },
+      { name: 'jobs_due', on: ['due_ts'] },
+    ],
+  },
   {
     holds: 'work to do: kinds and row numbers',
     purpose: 'background work that survives a crash',

@@ -202,7 +202,10 @@ export const relations = table(
 export const event_media = table(
   'event_media',
   { event_nid: int(), origin: text(), media_id: text() },
-  { primary: ['event_nid', 'origin', 'media_id'], indexes: [{ name: 'event_media_by_media', on: ['origin', 'media_id'] }] },
+  {
+    primary: ['event_nid', 'origin', 'media_id'],
+    indexes: [{ name: 'event_media_by_media', on: ['origin', 'media_id'] }],
+  },
   {
     holds: 'which event shows which file',
     purpose: 'who may read a file (P17), and which files an erasure covers',

@@ -1,10 +1,67 @@
-import { erasures, erasure_rooms, erasure_events, erasure_peers, erasure_media, inbound_erasures, certificates, journal_lines, facts, jobs } from './erasure.ts'
-import { events, state_keys, state_groups, forward_extremities, backward_extremities, redactions, relations, event_media, staged_events, event_transactions } from './events.ts'
-import { server_keys, destinations, outbound_rooms, outbound_edus, outbound_transactions, inbound_transactions } from './federation.ts'
+import {
+  erasures,
+  erasure_rooms,
+  erasure_events,
+  erasure_peers,
+  erasure_media,
+  inbound_erasures,
+  certificates,
+  journal_lines,
+  facts,
+  jobs,
+} from './erasure.ts'
+import {
+  events,
+  state_keys,
+  state_groups,
+  forward_extremities,
+  backward_extremities,
+  redactions,
+  relations,
+  event_media,
+  staged_events,
+  event_transactions,
+} from './events.ts'
+import {
+  server_keys,
+  destinations,
+  outbound_rooms,
+  outbound_edus,
+  outbound_transactions,
+  inbound_transactions,
+} from './federation.ts'
 import { media, media_blobs, thumbnails, media_fetches } from './media.ts'
-import { rooms, current_state, memberships, room_summaries, servers, room_hosts, room_aliases, receipts, room_receipt_positions, notify_counts, user_notifications } from './rooms.ts'
+import {
+  rooms,
+  current_state,
+  memberships,
+  room_summaries,
+  servers,
+  room_hosts,
+  room_aliases,
+  receipts,
+  room_receipt_positions,
+  notify_counts,
+  user_notifications,
+} from './rooms.ts'
 import { writers, epochs, schema_migrations } from './streams.ts'
-import { users, accounts, tombstones, profiles, devices, access_tokens, refresh_tokens, short_tokens, uia_sessions, registration_tokens, filters, account_data, push_rules, transactions, audit } from './users.ts'
+import {
+  users,
+  accounts,
+  tombstones,
+  profiles,
+  devices,
+  access_tokens,
+  refresh_tokens,
+  short_tokens,
+  uia_sessions,
+  registration_tokens,
+  filters,
+  account_data,
+  push_rules,
+  transactions,
+  audit,
+} from './users.ts'
 import type { AnyTable } from '../kit.ts'
 
 /** Every table of the database, in the order in which they are created. */

@@ -24,9 +24,15 @@ export async function listBundles(
   { ignored, onlyEdits = false }: Pick<ReadOptions, 'ignored' | 'onlyEdits'>,
   render: RenderChildren,
 ): Promise<Map<string, string>> {
-  const kinds = await listRelationKinds(conn, parents.map((row) => row.event_id as EventId))
+  const kinds = await listRelationKinds(
+    conn,
+    parents.map((row) => row.event_id as EventId),
+  )
   if (kinds.length === 0) return new Map()
-  const of = (relType: string) => (onlyEdits && relType !== 'm.replace' ? [] : kinds).filter(({ rel_type }) => rel_type === relType).map(({ parent }) => parent)
+  const of = (relType: string) =>
+    (onlyEdits && relType !== 'm.replace' ? [] : kinds)
+      .filter(({ rel_type }) => rel_type === relType)
+      .map(({ parent }) => parent)
   const parts = new Map<string, string[]>()
   const add = (parent: string, part: string) => parts.set(parent, [...(parts.get(parent) ?? []), part])
   await addEdits(conn, of('m.replace'), ignored, render, add)
@@ -47,9 +53,18 @@ async function addEdits(
 ): Promise<void> {
   if (parents.length === 0) return
   const edits = await listEdits(conn, parents)
-  const rows = new Map((await listEvents(conn, edits.map(({ event_nid }) => event_nid))).map((row) => [row.event_nid, row]))
+  const rows = new Map(
+    (
+      await listEvents(
+        conn,
+        edits.map(({ event_nid }) => event_nid),
+      )
+    ).map((row) => [row.event_nid, row]),
+  )
   const usable = [...rows.values()].filter((row) => !isIgnored(ignored, row) && isReplacement(row))
-  const shown = new Map((await render(usable, false)).filter(({ isPruned }) => !isPruned).map(({ row, text }) => [row.event_nid, text]))
+  const shown = new Map(
+    (await render(usable, false)).filter(({ isPruned }) => !isPruned).map(({ row, text }) => [row.event_nid, text]),
+  )
   const done = new Set<string>()
   for (const { parent, event_nid: nid } of edits) {
     const text = shown.get(nid)
@@ -78,13 +93,22 @@ async function addThreads(
 ): Promise<void> {
   if (parents.length === 0) return
   const threads = await listThreads(conn, parents, viewer.userNid, [...(ignored ?? [])])
-  const latest = await render(await listEvents(conn, threads.map(({ event_nid }) => event_nid)), true)
+  const latest = await render(
+    await listEvents(
+      conn,
+      threads.map(({ event_nid }) => event_nid),
+    ),
+    true,
+  )
   const texts = new Map(latest.map(({ row, text }) => [row.event_nid, text]))
   const own = new Set(roots.filter((row) => row.sender_nid === viewer.userNid).map((row) => row.event_id))
   for (const { parent, event_nid: nid, count, participated } of threads) {
     const text = texts.get(nid)
     if (text === undefined) continue
-    add(parent, `"m.thread":{"count":${count},"current_user_participated":${participated || own.has(parent)},"latest_event":${text}}`)
+    add(
+      parent,
+      `"m.thread":{"count":${count},"current_user_participated":${participated || own.has(parent)},"latest_event":${text}}`,
+    )
   }
 }
 
@@ -97,7 +121,13 @@ async function addReferences(
 ): Promise<void> {
   if (parents.length === 0) return
   const referring = await listReferring(conn, parents, [...(ignored ?? [])])
-  const shown = await render(await listEvents(conn, referring.map(({ event_nid }) => event_nid)), false)
+  const shown = await render(
+    await listEvents(
+      conn,
+      referring.map(({ event_nid }) => event_nid),
+    ),
+    false,
+  )
   const ids = new Map(shown.map(({ row }) => [row.event_nid, row.event_id]))
   const chunks = new Map<string, { event_id: string }[]>()
   for (const { parent, event_nid: nid } of referring) {

@@ -39,7 +39,10 @@ export async function formOf(
   if (row.pruned_ts !== null) return row.redacted_by === null ? storedPruned : asStored
   const event = eventOfRow(room, row)
   const rule = pruneRule(event, await isCurrent(deps, conn, room, event))
-  if (rule.stored === 'keep') return rule.strip.length === 0 ? asStored : { name: rule.strip.join(), isPruned: false, isErased: false, strip: rule.strip }
+  if (rule.stored === 'keep')
+    return rule.strip.length === 0
+      ? asStored
+      : { name: rule.strip.join(), isPruned: false, isErased: false, strip: rule.strip }
   return (await isHolder()) ? asStored : pruned
 }
 
@@ -50,10 +53,18 @@ export function inForm(event: RoomEvent, form: EventForm): { readonly event: Roo
     return { event: made, content: made.content }
   }
   if (form.strip.length === 0) return { event, content: event.content }
-  return { event, content: Object.fromEntries(Object.entries(event.content).filter(([key]) => !form.strip.includes(key))) }
+  return {
+    event,
+    content: Object.fromEntries(Object.entries(event.content).filter(([key]) => !form.strip.includes(key))),
+  }
 }
 
-async function isCurrent(deps: Pick<RoomsDeps, 'roomCache'>, conn: Conn, room: Room, event: RoomEvent): Promise<boolean> {
+async function isCurrent(
+  deps: Pick<RoomsDeps, 'roomCache'>,
+  conn: Conn,
+  room: Room,
+  event: RoomEvent,
+): Promise<boolean> {
   if (event.stateKey === undefined) return false
   const current = await deps.roomCache.stateEvent(conn, room, event.type, event.stateKey)
   return current?.eventId === event.eventId

@@ -19,7 +19,10 @@ export async function ignoredBy(conn: Conn, userNid: number): Promise<ReadonlySe
   const content = JSON.parse(row.content) as Json
   const listed = isJsonObject(content) ? memberOf(content, 'ignored_users') : undefined
   if (!isJsonObject(listed)) return nobody
-  const userIds = Object.keys(listed).slice(0, mostIgnored).map(parseUserId).filter((id): id is UserId => id !== undefined)
+  const userIds = Object.keys(listed)
+    .slice(0, mostIgnored)
+    .map(parseUserId)
+    .filter((id): id is UserId => id !== undefined)
   return new Set((await listUserNids(conn, userIds)).values())
 }
 

@@ -48,7 +48,12 @@ export async function readState(
 ): Promise<RenderedEvent[]> {
   if (eventNids.length === 0) return []
   const rows = await listEvents(conn, eventNids)
-  return readEvents(deps, conn, viewer, room, rows, { ...options, withoutVisibility: true, withoutBundles: true, withoutHistory: true })
+  return readEvents(deps, conn, viewer, room, rows, {
+    ...options,
+    withoutVisibility: true,
+    withoutBundles: true,
+    withoutHistory: true,
+  })
 }
 
 async function render(
@@ -66,7 +71,10 @@ async function render(
   const transactions =
     viewer.deviceId === undefined ? undefined : await listOwnTransactions(conn, nids, viewer.userNid, viewer.deviceId)
   const because = await redactionsOf(deps, conn, room, rows, standing, options)
-  const bundles = options.withoutBundles === true ? undefined : await bundlesOf(deps, conn, viewer, room, rows, forms, standing, options)
+  const bundles =
+    options.withoutBundles === true
+      ? undefined
+      : await bundlesOf(deps, conn, viewer, room, rows, forms, standing, options)
   const previous = options.withoutHistory === true ? undefined : await previousOf(deps, conn, room, rows, standing)
   const now = deps.clock.now()
   const made: RenderedEvent[] = []
@@ -75,7 +83,8 @@ async function render(
     let unsigned = `"age":${Math.max(0, now - row.origin_server_ts)}`
     const transaction = transactions?.get(row.event_nid)
     if (transaction !== undefined) unsigned += `,"transaction_id":${JSON.stringify(transaction)}`
-    if (row.state_after !== null && options.withoutHistory !== true) unsigned += `,"membership":${JSON.stringify(await standing.membershipAfter(row))}`
+    if (row.state_after !== null && options.withoutHistory !== true)
+      unsigned += `,"membership":${JSON.stringify(await standing.membershipAfter(row))}`
     unsigned += previous?.get(row.event_nid) ?? ''
     if (row.redacted_by !== null) unsigned += because.get(row.redacted_by) ?? ''
     else if (form.isErased && row.type !== 'm.room.redaction') unsigned += erasedBecause(deps, room, row)
@@ -101,7 +110,9 @@ async function bundlesOf(
   standing: UserStanding,
   options: ReadOptions,
 ): Promise<Map<string, string>> {
-  const parents = rows.filter((row) => row.state_key_nid === null && row.redacted_by === null && forms.get(row.event_nid)?.isPruned !== true)
+  const parents = rows.filter(
+    (row) => row.state_key_nid === null && row.redacted_by === null && forms.get(row.event_nid)?.isPruned !== true,
+  )
   const inner: ReadOptions = { ...options, standing, eventFields: undefined, onlyEdits: true, withoutVisibility: false }
   return listBundles(conn, viewer, parents, options, (children, isWhole) =>
     readEvents(deps, conn, viewer, room, children, { ...inner, withoutBundles: !isWhole }),
@@ -175,7 +186,8 @@ async function previousOf(
     const before = texts.get(wanted.get(row.event_nid) ?? 0)
     if (before === undefined) continue
     // who was in the room had the state before the event, seen or not
-    const mayBeSeen = before.mayBeSeen || (row.state_before !== null && (await standing.at(row.state_before)).membership === 'join')
+    const mayBeSeen =
+      before.mayBeSeen || (row.state_before !== null && (await standing.at(row.state_before)).membership === 'join')
     made.set(row.event_nid, mayBeSeen ? before.id + before.content : before.id)
   }
   return made

@@ -51,7 +51,11 @@ export async function readForServer(
   rows: readonly EventRow[],
 ): Promise<string[]> {
   await deps.erased.refresh(conn)
-  const standing = await ServerStanding.of(deps, conn, room, { kind: 'server', server, serverNid: (await findServerNid(conn, server)) ?? 0 })
+  const standing = await ServerStanding.of(deps, conn, room, {
+    kind: 'server',
+    server,
+    serverNid: (await findServerNid(conn, server)) ?? 0,
+  })
   const texts: string[] = []
   for (const row of rows) {
     if (row.rejected !== null) continue
@@ -63,7 +67,12 @@ export async function readForServer(
 }
 
 /** State and auth chains: every event of them is needed, so only erasure prunes. */
-export async function readStateForServer(deps: Deps, conn: Conn, room: Room, eventNids: readonly number[]): Promise<string[]> {
+export async function readStateForServer(
+  deps: Deps,
+  conn: Conn,
+  room: Room,
+  eventNids: readonly number[],
+): Promise<string[]> {
   await deps.erased.refresh(conn)
   const texts: string[] = []
   for (const row of await listEvents(conn, eventNids)) texts.push(await textForServers(deps, conn, room, row))
@@ -72,5 +81,7 @@ export async function readStateForServer(deps: Deps, conn: Conn, room: Room, eve
 
 async function roomOf(deps: Deps, conn: Conn, roomNid: number): Promise<Room | undefined> {
   const row = await findRoom(conn, roomNid)
-  return row === undefined || findRoomVersion(row.version) === undefined ? undefined : deps.roomCache.find(conn, row.room_id as RoomId)
+  return row === undefined || findRoomVersion(row.version) === undefined
+    ? undefined
+    : deps.roomCache.find(conn, row.room_id as RoomId)
 }

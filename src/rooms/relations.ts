@@ -37,7 +37,12 @@ export async function readRelations(
   viewer: UserViewer,
   roomId: RoomId,
   request: RelationsRequest,
-): Promise<{ chunk: RenderedEvent[]; next: string | undefined; previous: string | undefined; depth: number | undefined }> {
+): Promise<{
+  chunk: RenderedEvent[]
+  next: string | undefined
+  previous: string | undefined
+  depth: number | undefined
+}> {
   const { room, standing } = await readableRoom(deps, conn, viewer, roomId)
   const parent = await findEventById(conn, request.eventId)
   const isThere = parent !== undefined && parent.room_nid === room.nid && (await standing.maySee(parent))
@@ -53,24 +58,50 @@ export async function readRelations(
     for (let depth = 0; depth < deepest && parents.length > 0; depth++) {
       const found = await listChildrenOf(conn, room.nid, parents, { direction, ord: from, most: mostChildren })
       for (const child of found)
-        if ((relType ?? child.rel_type) === child.rel_type && (eventType ?? child.type) === child.type) children.set(child.event_nid, child)
+        if ((relType ?? child.rel_type) === child.rel_type && (eventType ?? child.type) === child.type)
+          children.set(child.event_nid, child)
       parents = found.map(({ event_id: eventId }) => eventId).filter((eventId) => !known.has(eventId))
       for (const eventId of parents) known.add(eventId)
     }
   } else {
     // one more tells whether there is a next page
-    for (const child of await listChildrenOf(conn, room.nid, [request.eventId], { direction, ord: from, relType, eventType, most: limit + 1 }))
+    for (const child of await listChildrenOf(conn, room.nid, [request.eventId], {
+      direction,
+      ord: from,
+      relType,
+      eventType,
+      most: limit + 1,
+    }))
       children.set(child.event_nid, child)
   }
-  const inRange = [...children.values()].filter(({ ord }) => request.to === undefined || (isBack ? ord > request.to : ord <= request.to))
+  const inRange = [...children.values()].filter(
+    ({ ord }) => request.to === undefined || (isBack ? ord > request.to : ord <= request.to),
+  )
   const ordered = inRange.toSorted((a, b) => (isBack ? b.ord - a.ord : a.ord - b.ord))
   const page = ordered.slice(0, limit)
-  const rows = new Map((await listEvents(conn, page.map(({ event_nid }) => event_nid))).map((row) => [row.event_nid, row]))
-  const chunk = await readEvents(deps, conn, viewer, room, page.flatMap(({ event_nid }) => rows.get(event_nid) ?? []).filter((row) => !isIgnored(ignored, row)), { standing, ignored })
+  const rows = new Map(
+    (
+      await listEvents(
+        conn,
+        page.map(({ event_nid }) => event_nid),
+      )
+    ).map((row) => [row.event_nid, row]),
+  )
+  const chunk = await readEvents(
+    deps,
+    conn,
+    viewer,
+    room,
+    page.flatMap(({ event_nid }) => rows.get(event_nid) ?? []).filter((row) => !isIgnored(ignored, row)),
+    { standing, ignored },
+  )
   const last = page.at(-1)
   return {
     chunk,
-    next: ordered.length > page.length && last !== undefined ? formatRoomToken(isBack ? last.ord - 1 : last.ord) : undefined,
+    next:
+      ordered.length > page.length && last !== undefined
+        ? formatRoomToken(isBack ? last.ord - 1 : last.ord)
+        : undefined,
     previous: request.from === undefined ? undefined : formatRoomToken(request.from),
     depth: request.recurse ? deepest : undefined,
   }
@@ -94,9 +125,21 @@ export async function readThreads(
 ): Promise<{ chunk: RenderedEvent[]; next: string | undefined }> {
   const { room, standing } = await readableRoom(deps, conn, viewer, roomId)
   const before = from === undefined ? newestOrd : (await from(room)) + 1
-  const roots = await listThreadRoots(conn, room.nid, { before, most: limit + 1, participant: viewer.userNid, all: !participated })
+  const roots = await listThreadRoots(conn, room.nid, {
+    before,
+    most: limit + 1,
+    participant: viewer.userNid,
+    all: !participated,
+  })
   const page = roots.slice(0, limit)
-  const rows = new Map((await listEvents(conn, page.map(({ event_nid }) => event_nid))).map((row) => [row.event_nid, row]))
+  const rows = new Map(
+    (
+      await listEvents(
+        conn,
+        page.map(({ event_nid }) => event_nid),
+      )
+    ).map((row) => [row.event_nid, row]),
+  )
   const ignored = await ignoredBy(conn, viewer.userNid)
   const ordered = page.flatMap(({ event_nid: nid }) => rows.get(nid) ?? []).filter((row) => !isIgnored(ignored, row))
   const last = page.at(-1)

@@ -29,7 +29,14 @@ export class UserStanding {
   readonly #joinedUntil: number
   readonly #groups = new Map<number, { visibility: HistoryVisibility; membership: string }>()
 
-  private constructor(deps: Deps, conn: Conn, room: Room, viewer: UserViewer, row: MembershipRow | undefined, joinedUntil: number) {
+  private constructor(
+    deps: Deps,
+    conn: Conn,
+    room: Room,
+    viewer: UserViewer,
+    row: MembershipRow | undefined,
+    joinedUntil: number,
+  ) {
     this.#deps = deps
     this.#conn = conn
     this.#room = room
@@ -40,7 +47,12 @@ export class UserStanding {
 
   static async of(deps: Deps, conn: Conn, room: Room, viewer: UserViewer): Promise<UserStanding> {
     const row = await findMembership(conn, viewer.userNid, room.nid)
-    const until = row === undefined ? -Infinity : row.membership === 'join' ? Infinity : await lastJoined(deps, conn, room, viewer, row.ord)
+    const until =
+      row === undefined
+        ? -Infinity
+        : row.membership === 'join'
+          ? Infinity
+          : await lastJoined(deps, conn, room, viewer, row.ord)
     return new UserStanding(deps, conn, room, viewer, row, until)
   }
 
@@ -88,7 +100,8 @@ export class UserStanding {
 
   /** Did the user hold the event from the start: joined in the state before it, and has not forgotten the room? (P1) */
   async isHolder(row: EventRow): Promise<boolean> {
-    if (row.state_before === null || this.row === undefined || this.row.forgotten || this.#viewer.isAlwaysNew === true) return false
+    if (row.state_before === null || this.row === undefined || this.row.forgotten || this.#viewer.isAlwaysNew === true)
+      return false
     return (await this.at(row.state_before)).membership === 'join'
   }
 
@@ -102,7 +115,13 @@ export class UserStanding {
  * The `ord` of the event that ended the user's last stay; −Infinity where there was none. `leftOrd`: the place of the
  * user's present membership, null for one that is outside the timeline.
  */
-async function lastJoined(deps: Deps, conn: Conn, room: Room, { userId }: UserViewer, leftOrd: number | null): Promise<number> {
+async function lastJoined(
+  deps: Deps,
+  conn: Conn,
+  room: Room,
+  { userId }: UserViewer,
+  leftOrd: number | null,
+): Promise<number> {
   const keyNid = await deps.roomCache.stateKeyNid(conn, { type: 'm.room.member', stateKey: userId })
   if (keyNid === undefined) return -Infinity
   let endedAt = leftOrd
@@ -148,7 +167,10 @@ export class ServerStanding {
     const state = await stateAtGroup(this.#deps, this.#conn, this.#room, group, [visibilityKey])
     const visibility = historyVisibilityOf(state.get(stateKeyText(visibilityKey.type, '')))
     // Only these two settings depend on who was there; for the others the server's being in the room now decides.
-    const users = visibility === 'invited' || visibility === 'joined' ? await this.#usersAt(group) : [{ before: 'leave', joinedLater: this.#hasJoined }]
+    const users =
+      visibility === 'invited' || visibility === 'joined'
+        ? await this.#usersAt(group)
+        : [{ before: 'leave', joinedLater: this.#hasJoined }]
     const found = { visibility, users }
     this.#groups.set(group, found)
     return found
@@ -176,7 +198,8 @@ export class ServerStanding {
     const before = await this.#at(row.state_before)
     const isSetting = row.type === visibilityKey.type && row.state_key_nid !== null && row.state_after !== null
     const after = isSetting ? await this.#at(row.state_after ?? 0) : undefined
-    const visibility: VisibilityAtEvent = after === undefined ? { before: before.visibility } : { before: before.visibility, after: after.visibility }
+    const visibility: VisibilityAtEvent =
+      after === undefined ? { before: before.visibility } : { before: before.visibility, after: after.visibility }
     return mayServerSeeEvent(visibility, [...before.users, ...(after?.users ?? [])])
   }
 }

@@ -40,7 +40,12 @@ async function groupAt(conn: Conn, { room, standing, leftAt }: ReadableRoom, at:
 }
 
 /** The whole state of a room as the user may see it: `GET /rooms/{roomId}/state`. Throws `M_FORBIDDEN`. */
-export async function readRoomState(deps: ReadDeps, conn: Conn, viewer: UserViewer, roomId: RoomId): Promise<RenderedEvent[]> {
+export async function readRoomState(
+  deps: ReadDeps,
+  conn: Conn,
+  viewer: UserViewer,
+  roomId: RoomId,
+): Promise<RenderedEvent[]> {
   const readable = await readableRoom(deps, conn, viewer, roomId)
   const group = await groupFor(conn, readable)
   const nids =
@@ -60,7 +65,9 @@ export async function readStateEvent(
 ): Promise<RenderedEvent> {
   const readable = await readableRoom(deps, conn, viewer, roomId)
   const nids = await stateNidsAtGroup(deps, conn, await groupFor(conn, readable), [key])
-  const [event] = await readState(deps, conn, viewer, readable.room, [...nids.values()], { standing: readable.standing })
+  const [event] = await readState(deps, conn, viewer, readable.room, [...nids.values()], {
+    standing: readable.standing,
+  })
   if (event === undefined) throw new MatrixError('M_NOT_FOUND', 'There is no such state')
   return event
 }

@@ -79,9 +79,11 @@ export async function readPage(
   const chunk: RenderedEvent[] = []
   let at = from
   let isAtEnd = false
-  for (let seen = 0; chunk.length < limit && seen < mostRows && !isAtEnd; ) {
+  for (let seen = 0; chunk.length < limit && seen < mostRows && !isAtEnd;) {
     const most = Math.min(Math.max(limit - chunk.length, 20), 500)
-    const rows = isBack ? await listTimelineBack(conn, room.nid, at, most) : await listTimelineForward(conn, room.nid, at, most)
+    const rows = isBack
+      ? await listTimelineBack(conn, room.nid, at, most)
+      : await listTimelineForward(conn, room.nid, at, most)
     seen += rows.length
     isAtEnd = rows.length < most
     const inRange = rows.filter((row) => isWithin(row, request.to, isBack))
@@ -126,14 +128,15 @@ export async function readContext(
 ) {
   const { room, standing } = await readableRoom(deps, conn, viewer, roomId)
   const row = await findEventById(conn, eventId)
-  if (row === undefined || row.room_nid !== room.nid || row.ord === null) throw new MatrixError('M_NOT_FOUND', 'Event not found')
+  if (row === undefined || row.room_nid !== room.nid || row.ord === null)
+    throw new MatrixError('M_NOT_FOUND', 'Event not found')
   const [event] = await readEvents(deps, conn, viewer, room, [row], { standing })
   if (event === undefined) throw new MatrixError('M_NOT_FOUND', 'Event not found')
   const ignored = await ignoredBy(conn, viewer.userNid)
   const near = async (direction: 'b' | 'f', most: number) => {
     const found: RenderedEvent[] = []
     let at = direction === 'b' ? (row.ord as number) - 1 : (row.ord as number)
-    for (let seen = 0; found.length < most && seen < mostAround; ) {
+    for (let seen = 0; found.length < most && seen < mostAround;) {
       const list = direction === 'b' ? listTimelineBack : listTimelineForward
       const rows = await list(conn, room.nid, at, Math.max(most, 20))
       const wanted = await wantedOf(conn, room, rows, options.filter, ignored)
@@ -152,7 +155,14 @@ export async function readContext(
   const all = [...before, event, ...after]
   const state = options.filter.lazyLoadMembers
     ? await readSenders(deps, conn, viewer, room, standing, all, newest.state_after)
-    : await readState(deps, conn, viewer, room, [...(await stateGroupMap(deps, conn, newest.state_after ?? 0)).values()], { standing })
+    : await readState(
+        deps,
+        conn,
+        viewer,
+        room,
+        [...(await stateGroupMap(deps, conn, newest.state_after ?? 0)).values()],
+        { standing },
+      )
   return {
     event,
     before,
@@ -164,9 +174,16 @@ export async function readContext(
 }
 
 /** One event: `GET /rooms/{roomId}/event/{eventId}`. `M_NOT_FOUND` for whatever the user may not see, rooms as well. */
-export async function readEvent(deps: ReadDeps, conn: Conn, viewer: UserViewer, roomId: RoomId, eventId: EventId): Promise<RenderedEvent> {
+export async function readEvent(
+  deps: ReadDeps,
+  conn: Conn,
+  viewer: UserViewer,
+  roomId: RoomId,
+  eventId: EventId,
+): Promise<RenderedEvent> {
   const readable = await readableRoom(deps, conn, viewer, roomId).catch((error: unknown) => {
-    if (error instanceof MatrixError && error.errcode === 'M_FORBIDDEN') throw new MatrixError('M_NOT_FOUND', 'Event not found')
+    if (error instanceof MatrixError && error.errcode === 'M_FORBIDDEN')
+      throw new MatrixError('M_NOT_FOUND', 'Event not found')
     throw error
   })
   const { room, standing } = readable
@@ -196,7 +213,12 @@ async function wantedOf(
   const { relatedBySenders, relatedByRelTypes } = filter
   if (relatedBySenders === undefined && relatedByRelTypes === undefined) return wanted
   const parents = new Set(
-    (await listRelatedBy(conn, wanted.map((row) => row.event_id as EventId)))
+    (
+      await listRelatedBy(
+        conn,
+        wanted.map((row) => row.event_id as EventId),
+      )
+    )
       .filter(({ sender }) => relatedBySenders?.has(sender) ?? true)
       .filter(({ rel_type: relType }) => relatedByRelTypes?.has(relType) ?? true)
       .map(({ parent }) => parent as string),

@@ -51,7 +51,10 @@ const threads = sqlQuery<{ parents: readonly string[]; userNid: number; ignored:
      ) newest where place = 1`,
   { bools: ['participated'] },
 )
-const references = sqlQuery<{ parents: readonly string[]; ignored: readonly number[] }, { parent: EventId; event_nid: number }>(
+const references = sqlQuery<
+  { parents: readonly string[]; ignored: readonly number[] },
+  { parent: EventId; event_nid: number }
+>(
   'read_references',
   ({ list }) =>
     `select parent, event_nid from (
@@ -94,8 +97,12 @@ const childrenSql = (list: string, order: 'b' | 'f') =>
      and e.ord ${order === 'b' ? '<=' : '>'} :ord and (:relType = '' or r.rel_type = :relType)
      and (:eventType = '' or e.type = :eventType) and e.redacted_by is null
    order by e.ord ${order === 'b' ? 'desc' : 'asc'} limit :most`
-const childrenBack = sqlQuery<ChildrenParams, ChildRow>('read_children_back', ({ list }) => childrenSql(list('parents', 'text'), 'b'))
-const childrenForward = sqlQuery<ChildrenParams, ChildRow>('read_children_forward', ({ list }) => childrenSql(list('parents', 'text'), 'f'))
+const childrenBack = sqlQuery<ChildrenParams, ChildRow>('read_children_back', ({ list }) =>
+  childrenSql(list('parents', 'text'), 'b'),
+)
+const childrenForward = sqlQuery<ChildrenParams, ChildRow>('read_children_forward', ({ list }) =>
+  childrenSql(list('parents', 'text'), 'f'),
+)
 const threadRoots = sqlQuery<
   { roomNid: number; before: number; most: number; participant: number; all: boolean },
   { event_nid: number; last_ord: number }
@@ -114,7 +121,10 @@ const threadRoots = sqlQuery<
 )
 
 /** Which of these events anything relates to in a way that is bundled, and how. */
-export async function listRelationKinds(conn: Conn, parents: readonly EventId[]): Promise<{ parent: EventId; rel_type: string }[]> {
+export async function listRelationKinds(
+  conn: Conn,
+  parents: readonly EventId[],
+): Promise<{ parent: EventId; rel_type: string }[]> {
   return parents.length === 0 ? [] : present(conn, { parents })
 }
 
@@ -143,7 +153,10 @@ export function listReferring(
 }
 
 /** By what relations, and of whom, these events are related to. */
-export async function listRelatedBy(conn: Conn, ids: readonly EventId[]): Promise<{ parent: EventId; rel_type: string; sender: string }[]> {
+export async function listRelatedBy(
+  conn: Conn,
+  ids: readonly EventId[],
+): Promise<{ parent: EventId; rel_type: string; sender: string }[]> {
   return ids.length === 0 ? [] : related(conn, { ids })
 }
 

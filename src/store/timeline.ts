@@ -20,7 +20,10 @@ const forward = query<{ roomNid: number; ord: number; most: number }>('listTimel
     .orderBy(asc(t(events).ord))
     .limit(p.most),
 )
-const positions = sqlQuery<{ roomNid: number; ord: number; most: number }, { ord: number; writer: number; pos: number }>(
+const positions = sqlQuery<
+  { roomNid: number; ord: number; most: number },
+  { ord: number; writer: number; pos: number }
+>(
   'listTimelinePositions',
   `select ord, writer, pos from events where room_nid = :roomNid and ord is not null and ord <= :ord order by ord desc limit :most`,
 )

@@ -23,7 +23,12 @@ async function sendsPerSecond(baseUrl: string, senders: number, tag: string): Pr
     let sent = 0
     while (performance.now() < until) {
       const path = `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/send/m.room.message/${label}-${sent}`
-      const { status, body } = await connection.request(prepareRequest('PUT', path, client.token as string, { msgtype: 'm.text', body: `message ${sent} of a benchmark that writes ordinary sentences` }))
+      const { status, body } = await connection.request(
+        prepareRequest('PUT', path, client.token as string, {
+          msgtype: 'm.text',
+          body: `message ${sent} of a benchmark that writes ordinary sentences`,
+        }),
+      )
       if (status !== 200) throw new Error(`${status} ${body}`)
       sent++
     }
@@ -42,12 +47,17 @@ test('send: durable sends/s through HTTP, beside Synapse', { timeout: 300_000 },
   try {
     const tls = makeTls(folder)
     await using lethe = await LetheProcess.start({ folder: join(folder, 'lethe'), tls })
-    const ours = { sequential: await sendsPerSecond(lethe.clientUrl, 1, 'a'), ten: await sendsPerSecond(lethe.clientUrl, 10, 'a') }
+    const ours = {
+      sequential: await sendsPerSecond(lethe.clientUrl, 1, 'a'),
+      ten: await sendsPerSecond(lethe.clientUrl, 10, 'a'),
+    }
     await lethe.stop()
     const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
     console.log(`commit ${commit}, ${seconds} s a figure, SQLite durable, Node ${process.versions.node}`)
     const line = (name: string, ours: number, theirs?: number) =>
-      console.log(`${name.padEnd(12)} Lethe ${ours.toFixed(0).padStart(6)}/s${theirs === undefined ? '' : `   Synapse ${theirs.toFixed(1).padStart(6)}/s   ratio ${(ours / theirs).toFixed(1)}×`}`)
+      console.log(
+        `${name.padEnd(12)} Lethe ${ours.toFixed(0).padStart(6)}/s${theirs === undefined ? '' : `   Synapse ${theirs.toFixed(1).padStart(6)}/s   ratio ${(ours / theirs).toFixed(1)}×`}`,
+      )
     if (missing !== undefined) {
       line('sequential', ours.sequential)
       line('10 senders', ours.ten)
@@ -55,7 +65,10 @@ test('send: durable sends/s through HTTP, beside Synapse', { timeout: 300_000 },
       return
     }
     await using synapse = await Synapse.start(join(folder, 'synapse'), tls)
-    const theirs = { sequential: await sendsPerSecond(synapse.clientUrl, 1, 'b'), ten: await sendsPerSecond(synapse.clientUrl, 10, 'b') }
+    const theirs = {
+      sequential: await sendsPerSecond(synapse.clientUrl, 1, 'b'),
+      ten: await sendsPerSecond(synapse.clientUrl, 10, 'b'),
+    }
     line('sequential', ours.sequential, theirs.sequential)
     line('10 senders', ours.ten, theirs.ten)
     expect(ours.sequential / theirs.sequential).toBeGreaterThanOrEqual(8)

@@ -44,6 +44,8 @@ test.each(['1', '11', '12'])('10,000 members, 8 forks of 100 joins and 5 power e
     times.push(performance.now() - start)
   }
   times.sort((a, b) => a - b)
-  console.log(`version ${id}: best ${times[0]?.toFixed(1)} ms, median ${times[7]?.toFixed(1)} ms of 15 runs (budget 25 ms)`)
+  console.log(
+    `version ${id}: best ${times[0]?.toFixed(1)} ms, median ${times[7]?.toFixed(1)} ms of 15 runs (budget 25 ms)`,
+  )
   expect(size).toBe(base.size)
 })

@@ -8,7 +8,9 @@ import type { Socket } from 'node:net'
 export class RawConnection {
   private readonly socket: Socket
   private buffered = Buffer.alloc(0)
-  private waiting: { resolve: (answer: { status: number; body: string }) => void; reject: (error: Error) => void } | undefined
+  private waiting:
+    | { resolve: (answer: { status: number; body: string }) => void; reject: (error: Error) => void }
+    | undefined
 
   private constructor(socket: Socket) {
     this.socket = socket

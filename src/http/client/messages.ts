@@ -16,7 +16,13 @@ export function rawEvents(events: readonly RenderedEvent[]): RawJson[] {
   return events.map(({ text }) => new RawJson(text))
 }
 
-const filterParam = v.optional(v.pipe(firstOf, v.transform((text): RoomEventFilter => parseRoomEventFilter(parseJson(text, { mode: 'lenient' })))), '{}')
+const filterParam = v.optional(
+  v.pipe(
+    firstOf,
+    v.transform((text): RoomEventFilter => parseRoomEventFilter(parseJson(text, { mode: 'lenient' }))),
+  ),
+  '{}',
+)
 
 /** How long a page waits for other servers when it runs into the end of what is stored. */
 const backfillMs = 10_000
@@ -40,14 +46,20 @@ export const messages = endpoint({
       deps.database.snapshot((conn) =>
         readPage(deps, conn, viewerOf(requester), params.roomId, async (room) => ({
           direction: query.dir,
-          from: query.from === undefined ? (query.dir === 'b' ? newestOrd : oldestOrd) : await positionOf(conn, room, query.from),
+          from:
+            query.from === undefined
+              ? query.dir === 'b'
+                ? newestOrd
+                : oldestOrd
+              : await positionOf(conn, room, query.from),
           to: query.to === undefined ? undefined : await positionOf(conn, room, query.to),
           limit: query.limit,
           filter: query.filter,
         })),
       )
     let page = await read()
-    if (page.isShort && (await backfill(deps, page.room, { limit: query.limit, deadlineMs: backfillMs }))) page = await read()
+    if (page.isShort && (await backfill(deps, page.room, { limit: query.limit, deadlineMs: backfillMs })))
+      page = await read()
     return {
       chunk: rawEvents(page.chunk),
       start: query.from ?? page.start,

@@ -22,7 +22,9 @@ export const event = endpoint({
   guests: true,
   params: v.object({ roomId, eventId }),
   async handle({ deps, requester, params }) {
-    const found = await deps.database.snapshot((conn) => readEvent(deps, conn, viewerOf(requester), params.roomId, params.eventId))
+    const found = await deps.database.snapshot((conn) =>
+      readEvent(deps, conn, viewerOf(requester), params.roomId, params.eventId),
+    )
     return new RawJson(found.text)
   },
 })
@@ -41,7 +43,9 @@ export const state = endpoint({
   },
 })
 
-const format = v.object({ format: v.optional(v.picklist(['event', 'content'], 'neither event nor content'), 'content') })
+const format = v.object({
+  format: v.optional(v.picklist(['event', 'content'], 'neither event nor content'), 'content'),
+})
 
 export const stateEvent = endpoint({
   method: 'GET',
@@ -90,11 +94,21 @@ export const members = endpoint({
   limit: 'read',
   guests: true,
   params: v.object({ roomId }),
-  query: v.object({ at: v.optional(firstOf), membership: v.optional(membership), not_membership: v.optional(membership) }),
+  query: v.object({
+    at: v.optional(firstOf),
+    membership: v.optional(membership),
+    not_membership: v.optional(membership),
+  }),
   async handle({ deps, requester, params, query }) {
     const { at, membership: only, not_membership: not } = query
     const events = await deps.database.snapshot((conn) =>
-      readMembers(deps, conn, viewerOf(requester), params.roomId, at === undefined ? undefined : (room) => positionOf(conn, room, at)),
+      readMembers(
+        deps,
+        conn,
+        viewerOf(requester),
+        params.roomId,
+        at === undefined ? undefined : (room) => positionOf(conn, room, at),
+      ),
     )
     const wanted = events.filter(({ text }) => {
       if (only === undefined && not === undefined) return true
@@ -113,7 +127,9 @@ export const joinedMembers = endpoint({
   limit: 'read',
   params: v.object({ roomId }),
   async handle({ deps, requester, params }) {
-    return { joined: await deps.database.snapshot((conn) => readJoinedMembers(deps, conn, viewerOf(requester), params.roomId)) }
+    return {
+      joined: await deps.database.snapshot((conn) => readJoinedMembers(deps, conn, viewerOf(requester), params.roomId)),
+    }
   },
 })
 

@@ -1,6 +1,7 @@
+import { raiseFact } from '../../store/facts.ts'
 import { listDueInboundErasures, putInboundErasureDone } from '../../store/inbound-erasures.ts'
 import type { PrivacyDeps } from '../deps.ts'
-import { eraseStored } from '../erasure/erase-stored.ts'
+import { deletedFact, eraseStored } from '../erasure/erase-stored.ts'
 import { rewriteIfDeleted } from '../erasure/released.ts'
 
 /** The destructive part of erasures that other servers asked for, when their quarantine is over. It may be repeated. */
@@ -14,7 +15,12 @@ export async function eraseInboundDue(deps: PrivacyDeps, signal: AbortSignal): P
       isLocal: false,
     })
     deps.failpoint?.('inbound:before:DONE')
-    await deps.database.write((tx) => putInboundErasureDone(tx, row.user_nid, row.received_ts, deps.clock.now()))
+    const now = deps.clock.now()
+    await deps.database.write(async (tx) => {
+      await putInboundErasureDone(tx, row.user_nid, row.received_ts, now)
+      // also where nothing was left to prune: redactions that came before have left copies in free pages
+      await raiseFact(tx, deletedFact, now)
+    })
     deps.log.info('an erasure that another server asked for is done')
   }
   if (due.length > 0) await rewriteIfDeleted(deps)

@@ -27,7 +27,9 @@ async function until(what, check, ms = 30_000) {
 
 async function register(baseUrl, username) {
   const guest = createClient({ baseUrl })
-  const flows = await guest.registerRequest({ username, password: `${username} has a long password` }).catch((error) => error)
+  const flows = await guest
+    .registerRequest({ username, password: `${username} has a long password` })
+    .catch((error) => error)
   if (flows.httpStatus !== 401) throw new Error(`registration did not ask for a stage: ${flows}`)
   await guest.registerRequest({
     username,
@@ -44,7 +46,12 @@ async function login(baseUrl, username) {
     password: `${username} has a long password`,
     initial_device_display_name: 'interop',
   })
-  const client = createClient({ baseUrl, accessToken: answer.access_token, userId: answer.user_id, deviceId: answer.device_id })
+  const client = createClient({
+    baseUrl,
+    accessToken: answer.access_token,
+    userId: answer.user_id,
+    deviceId: answer.device_id,
+  })
   await start(client)
   return client
 }
@@ -57,7 +64,9 @@ async function start(client) {
 const timeline = (client, roomId) => client.getRoom(roomId)?.getLiveTimeline().getEvents() ?? []
 const find = (client, roomId, eventId) => client.getRoom(roomId)?.findEventById(eventId)
 const sees = (client, roomId, body) =>
-  until(`${client.getUserId()} sees "${body}"`, () => timeline(client, roomId).find((event) => event.getContent().body === body))
+  until(`${client.getUserId()} sees "${body}"`, () =>
+    timeline(client, roomId).find((event) => event.getContent().body === body),
+  )
 
 await register(urlA, 'alice')
 await register(urlB, 'bob')
@@ -68,7 +77,11 @@ await alice.setDisplayName('Alice')
 await bob.setDisplayName('Bob')
 done('logged in', { alice: alice.getUserId(), bob: bob.getUserId() })
 
-const { room_id: roomId } = await alice.createRoom({ name: 'Across', preset: 'private_chat', invite: [bob.getUserId()] })
+const { room_id: roomId } = await alice.createRoom({
+  name: 'Across',
+  preset: 'private_chat',
+  invite: [bob.getUserId()],
+})
 await until('bob sees the invite', () => bob.getRoom(roomId)?.getMyMembership() === 'invite')
 done('invited', { roomId })
 await bob.joinRoom(roomId)
@@ -95,8 +108,12 @@ const { event_id: reaction } = await alice.sendEvent(roomId, EventType.Reaction,
   'm.relates_to': { rel_type: RelationType.Annotation, event_id: fromBob, key: '👍' },
 })
 await until('bob sees the reaction', () =>
-  bob.getRoom(roomId).relations.getChildEventsForEvent(fromBob, RelationType.Annotation, EventType.Reaction)?.getRelations()
-    .some((event) => event.getRelation()?.key === '👍'))
+  bob
+    .getRoom(roomId)
+    .relations.getChildEventsForEvent(fromBob, RelationType.Annotation, EventType.Reaction)
+    ?.getRelations()
+    .some((event) => event.getRelation()?.key === '👍'),
+)
 done('reacted', { reaction })
 
 const { event_id: regretted } = await alice.sendTextMessage(roomId, 'never said')
@@ -106,31 +123,59 @@ await until('bob sees the redaction', () => find(bob, roomId, regretted)?.isReda
 done('redacted')
 
 // The smallest PNG: one red pixel.
-const picture = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8Dwn4EIwDiqkL4KAcT9GO0U4BxoAAAAAElFTkSuQmCC', 'base64')
-const { content_uri: mxc } = await alice.uploadContent(new Blob([picture], { type: 'image/png' }), { name: 'dot.png', type: 'image/png' })
+const picture = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8Dwn4EIwDiqkL4KAcT9GO0U4BxoAAAAAElFTkSuQmCC',
+  'base64',
+)
+const { content_uri: mxc } = await alice.uploadContent(new Blob([picture], { type: 'image/png' }), {
+  name: 'dot.png',
+  type: 'image/png',
+})
 await alice.sendImageMessage(roomId, mxc, { w: 1, h: 1, mimetype: 'image/png', size: picture.length }, 'dot.png')
 const image = await sees(bob, roomId, 'dot.png')
-const download = await fetch(bob.mxcUrlToHttp(image.getContent().url, undefined, undefined, undefined, false, true, true), {
-  headers: { Authorization: `Bearer ${bob.getAccessToken()}` },
-})
-if (!download.ok || Buffer.compare(Buffer.from(await download.arrayBuffer()), picture) !== 0) throw new Error(`picture: ${download.status}`)
+const download = await fetch(
+  bob.mxcUrlToHttp(image.getContent().url, undefined, undefined, undefined, false, true, true),
+  {
+    headers: { Authorization: `Bearer ${bob.getAccessToken()}` },
+  },
+)
+if (!download.ok || Buffer.compare(Buffer.from(await download.arrayBuffer()), picture) !== 0)
+  throw new Error(`picture: ${download.status}`)
 const thumbnail = await fetch(bob.mxcUrlToHttp(image.getContent().url, 32, 32, 'scale', false, true, true), {
   headers: { Authorization: `Bearer ${bob.getAccessToken()}` },
 })
-if (!thumbnail.ok || !thumbnail.headers.get('content-type').startsWith('image/')) throw new Error(`thumbnail: ${thumbnail.status}`)
+if (!thumbnail.ok || !thumbnail.headers.get('content-type').startsWith('image/'))
+  throw new Error(`thumbnail: ${thumbnail.status}`)
 done('picture')
 
 alice.stopClient()
 bob.stopClient()
 await say('restart')
 
-const bobAgain = createClient({ baseUrl: urlB, accessToken: bob.getAccessToken(), userId: bob.getUserId(), deviceId: bob.getDeviceId() })
+const bobAgain = createClient({
+  baseUrl: urlB,
+  accessToken: bob.getAccessToken(),
+  userId: bob.getUserId(),
+  deviceId: bob.getDeviceId(),
+})
 await start(bobAgain)
 const room = bobAgain.getRoom(roomId)
-for (let i = 0; i < 20 && room.getLiveTimeline().getPaginationToken(EventTimeline.BACKWARDS); i++) await bobAgain.scrollback(room, 30)
-const bodies = timeline(bobAgain, roomId).map((event) => event.getContent().body).filter(Boolean)
-done('history', { bodies, redacted: find(bobAgain, roomId, regretted)?.isRedacted(), edited: find(bobAgain, roomId, fromBob)?.getContent().body })
-const aliceAgain = createClient({ baseUrl: urlA, accessToken: alice.getAccessToken(), userId: alice.getUserId(), deviceId: alice.getDeviceId() })
+for (let i = 0; i < 20 && room.getLiveTimeline().getPaginationToken(EventTimeline.BACKWARDS); i++)
+  await bobAgain.scrollback(room, 30)
+const bodies = timeline(bobAgain, roomId)
+  .map((event) => event.getContent().body)
+  .filter(Boolean)
+done('history', {
+  bodies,
+  redacted: find(bobAgain, roomId, regretted)?.isRedacted(),
+  edited: find(bobAgain, roomId, fromBob)?.getContent().body,
+})
+const aliceAgain = createClient({
+  baseUrl: urlA,
+  accessToken: alice.getAccessToken(),
+  userId: alice.getUserId(),
+  deviceId: alice.getDeviceId(),
+})
 await start(aliceAgain)
 await bobAgain.sendTextMessage(roomId, 'after the restart')
 await sees(aliceAgain, roomId, 'after the restart')

@@ -36,12 +36,21 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-type Event = Record<string, unknown> & { event_id: string; type: string; state_key?: string; content: Record<string, unknown> }
+type Event = Record<string, unknown> & {
+  event_id: string
+  type: string
+  state_key?: string
+  content: Record<string, unknown>
+}
 
 /** State by key, as event ids. */
 async function stateIds(client: ApiClient, room: string): Promise<Record<string, string>> {
   const state = (await client.state(room)) as Event[]
-  return Object.fromEntries(state.map((event) => [`${event.type} ${event.state_key}`, event.event_id] as const).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  return Object.fromEntries(
+    state
+      .map((event) => [`${event.type} ${event.state_key}`, event.event_id] as const)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  )
 }
 
 /** All events of the room by id, without what each server adds for its reader. */
@@ -59,15 +68,35 @@ async function seesBody(client: ApiClient, room: string, body: string): Promise<
 }
 
 async function seesMembership(client: ApiClient, room: string, user: ApiClient, membership: string): Promise<void> {
-  await eventually(async () => {
-    const state = (await client.state(room)) as Event[]
-    return state.find(({ type, state_key }) => type === 'm.room.member' && state_key === user.userId)?.content['membership'] === membership
-  }, 20_000, `${client.userId} sees ${user.userId} ${membership}`)
+  await eventually(
+    async () => {
+      const state = (await client.state(room)) as Event[]
+      return (
+        state.find(({ type, state_key }) => type === 'm.room.member' && state_key === user.userId)?.content[
+          'membership'
+        ] === membership
+      )
+    },
+    20_000,
+    `${client.userId} sees ${user.userId} ${membership}`,
+  )
 }
 
 /** The same life of a room, whichever side made it: `host` made it, `guest` comes over federation. */
-async function live(version: string, host: ApiClient, host2: ApiClient, guest: ApiClient, guest2: ApiClient, hostName: string): Promise<void> {
-  const room = await host.createRoom({ room_version: version, preset: 'public_chat', name: `Version ${version}`, topic: 'both ways' })
+async function live(
+  version: string,
+  host: ApiClient,
+  host2: ApiClient,
+  guest: ApiClient,
+  guest2: ApiClient,
+  hostName: string,
+): Promise<void> {
+  const room = await host.createRoom({
+    room_version: version,
+    preset: 'public_chat',
+    name: `Version ${version}`,
+    topic: 'both ways',
+  })
   await host.join(room).catch(() => undefined)
   await host2.join(room)
   await host.send(room, 'before the join')
@@ -78,11 +107,15 @@ async function live(version: string, host: ApiClient, host2: ApiClient, guest: A
   // Synapse answers the same sync from a cache: each one goes on from the one before.
   let { next_batch: since } = await guest2.sync()
   await host.act(room, 'invite', { user_id: guest2.userId })
-  await eventually(async () => {
-    const { next_batch, rooms } = (await guest2.sync(since)) as { next_batch: string; rooms?: { invite?: object } }
-    since = next_batch
-    return Object.keys(rooms?.invite ?? {}).includes(room)
-  }, 20_000, `the invite of ${guest2.userId}`)
+  await eventually(
+    async () => {
+      const { next_batch, rooms } = (await guest2.sync(since)) as { next_batch: string; rooms?: { invite?: object } }
+      since = next_batch
+      return Object.keys(rooms?.invite ?? {}).includes(room)
+    },
+    20_000,
+    `the invite of ${guest2.userId}`,
+  )
   await guest2.join(room, hostName)
   await seesMembership(host, room, guest2, 'join')
 
@@ -98,20 +131,31 @@ async function live(version: string, host: ApiClient, host2: ApiClient, guest: A
   await host.redact(room, regretted, 'by power')
   for (const client of [host, guest]) {
     for (const id of [regretted, alsoRegretted]) {
-      await eventually(async () => {
-        const event = (await client.event(room, id)) as Event
-        return Object.keys(event.content).length === 0
-      }, 20_000, `${client.userId} sees ${id} redacted`)
+      await eventually(
+        async () => {
+          const event = (await client.event(room, id)) as Event
+          return Object.keys(event.content).length === 0
+        },
+        20_000,
+        `${client.userId} sees ${id} redacted`,
+      )
     }
   }
 
   // Power: the guest becomes a moderator and uses it.
-  const levels = ((await host.state(room)) as Event[]).find(({ type }) => type === 'm.room.power_levels')?.content as { users: Record<string, number> }
+  const levels = ((await host.state(room)) as Event[]).find(({ type }) => type === 'm.room.power_levels')?.content as {
+    users: Record<string, number>
+  }
   await host.setState(room, 'm.room.power_levels', { ...levels, users: { ...levels.users, [guest.userId]: 50 } })
-  await eventually(async () => {
-    const now = ((await guest.state(room)) as Event[]).find(({ type }) => type === 'm.room.power_levels')?.content as { users: Record<string, number> }
-    return now.users[guest.userId] === 50
-  }, 20_000, 'the power')
+  await eventually(
+    async () => {
+      const now = ((await guest.state(room)) as Event[]).find(({ type }) => type === 'm.room.power_levels')
+        ?.content as { users: Record<string, number> }
+      return now.users[guest.userId] === 50
+    },
+    20_000,
+    'the power',
+  )
   await guest.setState(room, 'm.room.topic', { topic: `set by the guest of version ${version}` })
   await guest.act(room, 'kick', { user_id: host2.userId, reason: 'kicked' })
   await seesMembership(host, room, host2, 'leave')
@@ -126,13 +170,16 @@ async function live(version: string, host: ApiClient, host2: ApiClient, guest: A
   await seesMembership(host, room, guest2, 'leave')
 
   // Both talk at once.
-  await Promise.all([host, guest].flatMap((client) => [1, 2, 3, 4, 5].map((i) => client.send(room, `at once ${i} ${client.userId}`))))
+  await Promise.all(
+    [host, guest].flatMap((client) => [1, 2, 3, 4, 5].map((i) => client.send(room, `at once ${i} ${client.userId}`))),
+  )
   await host.send(room, 'the end')
   await seesBody(guest, room, 'the end')
   await guest.send(room, 'the very end')
   await seesBody(host, room, 'the very end')
   for (const client of [host, guest]) {
-    for (const other of [host, guest]) for (const i of [1, 2, 3, 4, 5]) await seesBody(client, room, `at once ${i} ${other.userId}`)
+    for (const other of [host, guest])
+      for (const i of [1, 2, 3, 4, 5]) await seesBody(client, room, `at once ${i} ${other.userId}`)
   }
 
   expect(await stateIds(guest, room)).toEqual(await stateIds(host, room))

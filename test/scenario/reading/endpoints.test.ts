@@ -20,8 +20,14 @@ test('the endpoints of reading, as clients call them', async () => {
   // state, with and without the slash, as content and as event
   expect(await bob.ok('GET', `${path}/state/m.room.name`)).toEqual({ name: 'Garden' })
   expect(await bob.ok('GET', `${path}/state/m.room.name/`)).toEqual({ name: 'Garden' })
-  expect(await bob.ok('GET', `${path}/state/m.room.name/?format=event`)).toMatchObject({ type: 'm.room.name', state_key: '', room_id: roomId })
-  expect(await bob.ok('GET', `${path}/state/m.room.member/${encodeURIComponent(alice.id)}`)).toMatchObject({ membership: 'join' })
+  expect(await bob.ok('GET', `${path}/state/m.room.name/?format=event`)).toMatchObject({
+    type: 'm.room.name',
+    state_key: '',
+    room_id: roomId,
+  })
+  expect(await bob.ok('GET', `${path}/state/m.room.member/${encodeURIComponent(alice.id)}`)).toMatchObject({
+    membership: 'join',
+  })
   expect((await bob.call('GET', `${path}/state/m.room.topic`)).status).toBe(404)
   expect((await bob.ok('GET', `${path}/state`)).length).toBeGreaterThan(6)
 
@@ -43,7 +49,10 @@ test('the endpoints of reading, as clients call them', async () => {
     expect((await bob.call('GET', `${path}/messages${query}`)).status, query).toBe(400)
 
   // context, event, relations, threads
-  const second = await say(bob, roomId, 't2', { body: 'two', 'm.relates_to': { rel_type: 'm.thread', event_id: first } })
+  const second = await say(bob, roomId, 't2', {
+    body: 'two',
+    'm.relates_to': { rel_type: 'm.thread', event_id: first },
+  })
   const around = await bob.ok('GET', `${path}/context/${encodeURIComponent(first)}?limit=4`)
   expect(around.events_after.map(({ event_id: id }: { event_id: string }) => id)).toEqual([second])
   expect(around.events_before).toHaveLength(2)
@@ -51,14 +60,23 @@ test('the endpoints of reading, as clients call them', async () => {
   expect(unsigned['m.relations']['m.thread']).toMatchObject({ count: 1, current_user_participated: true })
   const v1 = `/../v1${path}`
   expect((await bob.ok('GET', `${v1}/relations/${encodeURIComponent(first)}`)).chunk[0].event_id).toBe(second)
-  expect((await bob.ok('GET', `${v1}/relations/${encodeURIComponent(first)}/m.thread/m.room.message?dir=f`)).chunk).toHaveLength(1)
+  expect(
+    (await bob.ok('GET', `${v1}/relations/${encodeURIComponent(first)}/m.thread/m.room.message?dir=f`)).chunk,
+  ).toHaveLength(1)
   expect((await bob.ok('GET', `${v1}/relations/${encodeURIComponent(first)}?recurse=true`)).recursion_depth).toBe(3)
   expect((await bob.ok('GET', `${v1}/threads?include=participated`)).chunk[0].event_id).toBe(first)
 
   // who is not in the room
   const mallory = await server.user('mallory')
   const encoded = encodeURIComponent(first)
-  const closed = ['/messages?dir=b', '/state', '/state/m.room.name', '/members', '/joined_members', `/context/${encoded}`]
+  const closed = [
+    '/messages?dir=b',
+    '/state',
+    '/state/m.room.name',
+    '/members',
+    '/joined_members',
+    `/context/${encoded}`,
+  ]
   for (const each of closed) {
     const answer = await mallory.call('GET', `${path}${each}`)
     expect([answer.status, answer.body.errcode], each).toEqual([403, 'M_FORBIDDEN'])

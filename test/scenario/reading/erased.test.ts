@@ -70,7 +70,13 @@ describe.each(engines)('what an erased person wrote, on %s', (engine) => {
     await using _ = world
     const secret = await world.say(id, alice, 'alice wrote this')
     const levels = await world.send(id, bob, 'm.room.power_levels', { users: { [bob]: 100, [alice]: 100 } }, '')
-    const acl = await world.send(id, alice, 'm.room.server_acl', { allow: ['*'], deny: ['evil.test'], allow_ip_literals: false }, '')
+    const acl = await world.send(
+      id,
+      alice,
+      'm.room.server_acl',
+      { allow: ['*'], deny: ['evil.test'], allow_ip_literals: false },
+      '',
+    )
     const topic = await world.send(id, alice, 'm.room.topic', { topic: 'kept while it is current' }, '')
     await world.erase(alice)
     const texts = await world.read(async (conn) => {
@@ -89,26 +95,38 @@ describe.each(engines)('what an erased person wrote, on %s', (engine) => {
     await world.send(id, bob, 'm.room.topic', { topic: 'another' }, '')
     const later = await world.read(async (conn) => {
       const rows = await listEventsByIds(conn, [topic])
-      return prepareForServer(world.deps, conn, rows.map((row) => row.event_nid))
+      return prepareForServer(
+        world.deps,
+        conn,
+        rows.map((row) => row.event_nid),
+      )
     })
     expect(later.join()).not.toContain('kept while it is current')
   })
 
-  test.each(['6', '10', '12'])('a redaction by an erased person still names what it redacted (version %s)', async (version) => {
-    const { world, alice, bob, carol, id } = await start(engine, version)
-    await using _ = world
-    const mine = await world.say(id, alice, 'alice wrote this')
-    await world.engine.append(id, { type: 'm.room.redaction', content: { reason: 'alice says why' }, sender: alice, redacts: mine })
-    await world.member(id, carol, carol, 'join')
-    await world.erase(alice)
-    const { events } = await world.page(await world.viewer(carol), id)
-    const redaction = events.find(({ type }) => type === 'm.room.redaction')
-    expect(redaction).toMatchObject({ redacts: mine })
-    const redacted = events.find(({ event_id: eventId }) => eventId === mine)
-    expect(redacted?.unsigned.redacted_because).toMatchObject({ event_id: redaction?.event_id })
-    expect(JSON.stringify(events)).not.toMatch(/alice (says|wrote)/)
-    expect(bob).toBeDefined()
-  })
+  test.each(['6', '10', '12'])(
+    'a redaction by an erased person still names what it redacted (version %s)',
+    async (version) => {
+      const { world, alice, bob, carol, id } = await start(engine, version)
+      await using _ = world
+      const mine = await world.say(id, alice, 'alice wrote this')
+      await world.engine.append(id, {
+        type: 'm.room.redaction',
+        content: { reason: 'alice says why' },
+        sender: alice,
+        redacts: mine,
+      })
+      await world.member(id, carol, carol, 'join')
+      await world.erase(alice)
+      const { events } = await world.page(await world.viewer(carol), id)
+      const redaction = events.find(({ type }) => type === 'm.room.redaction')
+      expect(redaction).toMatchObject({ redacts: mine })
+      const redacted = events.find(({ event_id: eventId }) => eventId === mine)
+      expect(redacted?.unsigned.redacted_because).toMatchObject({ event_id: redaction?.event_id })
+      expect(JSON.stringify(events)).not.toMatch(/alice (says|wrote)/)
+      expect(bob).toBeDefined()
+    },
+  )
 
   test('a remote person who came back is read as anybody else from then on', async () => {
     const { world, alice, carol, id } = await start(engine)
@@ -116,7 +134,12 @@ describe.each(engines)('what an erased person wrote, on %s', (engine) => {
     await world.member(id, carol, carol, 'join')
     await world.say(id, alice, 'old')
     const content = { msgtype: 'm.text', body: 'new' }
-    await world.engine.append(id, { type: 'm.room.message', sender: alice, ts: world.deps.clock.now() + 60_000, content })
+    await world.engine.append(id, {
+      type: 'm.room.message',
+      sender: alice,
+      ts: world.deps.clock.now() + 60_000,
+      content,
+    })
     await world.erase(alice)
     const asNew = { ...(await world.viewer(carol)), isAlwaysNew: true }
     expect(await world.bodies(asNew, id)).toEqual([undefined, undefined])

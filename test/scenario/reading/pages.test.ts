@@ -17,13 +17,17 @@ async function start(engine: (typeof engines)[number]) {
   return { world, alice, bob, id, asAlice: await world.viewer(alice), asBob: await world.viewer(bob) }
 }
 
-const relates = (relType: string, eventId: EventId, more = {}) => ({ 'm.relates_to': { rel_type: relType, event_id: eventId }, ...more })
+const relates = (relType: string, eventId: EventId, more = {}) => ({
+  'm.relates_to': { rel_type: relType, event_id: eventId },
+  ...more,
+})
 
 describe.each(engines)('pages of a room, on %s', (engine) => {
   test.each([1, 3, 7, 50])('pages of %i give everything once, both ways, with any filter', async (limit) => {
     const { world, alice, bob, id, asBob } = await start(engine)
     await using _ = world
-    for (let i = 0; i < 25; i++) await world.say(id, i % 3 === 0 ? alice : bob, `m${i}`, i % 5 === 0 ? { url: 'mxc://a.test/x' } : {})
+    for (let i = 0; i < 25; i++)
+      await world.say(id, i % 3 === 0 ? alice : bob, `m${i}`, i % 5 === 0 ? { url: 'mxc://a.test/x' } : {})
     const walk = async (dir: 'b' | 'f', filter = {}) => {
       const ids: EventId[] = []
       let from: number | undefined
@@ -51,7 +55,9 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
     await using _ = world
     await world.say(id, bob, 'hello')
     const { state } = await world.page(asAlice, id, { limit: 1, filter: { lazy_load_members: true } })
-    expect(state.map(({ text }) => JSON.parse(text) as unknown)).toMatchObject([{ type: 'm.room.member', state_key: bob, content: { displayname: 'Bob' } }])
+    expect(state.map(({ text }) => JSON.parse(text) as unknown)).toMatchObject([
+      { type: 'm.room.member', state_key: bob, content: { displayname: 'Bob' } },
+    ])
   })
 
   test('messages of the ignored are left out, their state is not', async () => {
@@ -80,7 +86,9 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
     for (let i = 0; i < 10; i++) ids.push(await world.say(id, alice, `${i}`))
     await world.send(id, alice, 'm.room.name', { name: 'later' }, '')
     const read = (limit: number) =>
-      world.read((conn) => readContext(world.deps, conn, asBob, id, ids[5] as EventId, { limit, filter: parseRoomEventFilter({}) }))
+      world.read((conn) =>
+        readContext(world.deps, conn, asBob, id, ids[5] as EventId, { limit, filter: parseRoomEventFilter({}) }),
+      )
     const found = await read(5)
     expect(found.before.map(({ row }) => row.event_id)).toEqual([ids[4], ids[3], ids[2]])
     expect(found.after.map(({ row }) => row.event_id)).toEqual([ids[6], ids[7]])
@@ -103,7 +111,12 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
         type: 'm.room.message',
         sender,
         ts,
-        content: { msgtype: 'm.text', body, 'm.new_content': { msgtype: 'm.text', body }, ...relates('m.replace', root) },
+        content: {
+          msgtype: 'm.text',
+          body,
+          'm.new_content': { msgtype: 'm.text', body },
+          ...relates('m.replace', root),
+        },
       })
     const now = world.deps.clock.now()
     await edit('newest', now + 2000)
@@ -118,7 +131,11 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
     const { events } = await world.page(asBob, id)
     const bundle = events.find(({ event_id: eventId }) => eventId === root)?.unsigned['m.relations']
     expect(bundle['m.replace'].content.body).toBe('newest')
-    expect(bundle['m.thread']).toMatchObject({ count: 1, current_user_participated: true, latest_event: { event_id: reply } })
+    expect(bundle['m.thread']).toMatchObject({
+      count: 1,
+      current_user_participated: true,
+      latest_event: { event_id: reply },
+    })
     expect(bundle['m.reference']).toEqual({ chunk: [{ event_id: reference }] })
     expect(JSON.stringify(events)).not.toContain('from elsewhere')
   })
@@ -132,10 +149,20 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
     await world.engine.database.write(async (tx) => {
       const rows = (await world.page(asBob, id)).chunk
       const nid = rows.find(({ row }) => row.event_id === one)?.row.event_nid as number
-      await insertRelation(tx, { eventNid: nid, roomNid: room.nid, parent: two, relType: 'm.thread', key: null, senderNid: asBob.userNid })
+      await insertRelation(tx, {
+        eventNid: nid,
+        roomNid: room.nid,
+        parent: two,
+        relType: 'm.thread',
+        key: null,
+        senderNid: asBob.userNid,
+      })
     })
     const { events } = await world.page(asBob, id)
-    expect(events.find(({ event_id: eventId }) => eventId === one)?.unsigned['m.relations']['m.thread'].latest_event.event_id).toBe(two)
+    expect(
+      events.find(({ event_id: eventId }) => eventId === one)?.unsigned['m.relations']['m.thread'].latest_event
+        .event_id,
+    ).toBe(two)
   })
 
   test('relations: by type, page by page, and what relates to what relates', async () => {
@@ -144,15 +171,30 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
     const root = await world.say(id, alice, 'root')
     const replies: EventId[] = []
     for (let i = 0; i < 5; i++) replies.push(await world.say(id, bob, `${i}`, relates('m.thread', root)))
-    const reaction = await world.send(id, alice, 'm.reaction', { 'm.relates_to': { rel_type: 'm.annotation', event_id: replies[0] as EventId, key: 'x' } })
-    const plain = { eventId: root, relType: undefined, eventType: undefined, direction: 'b', from: undefined, to: undefined, limit: 3, recurse: false } as const
-    const ask = (more: object) => world.read((conn) => readRelations(world.deps, conn, asBob, id, { ...plain, ...more }))
+    const reaction = await world.send(id, alice, 'm.reaction', {
+      'm.relates_to': { rel_type: 'm.annotation', event_id: replies[0] as EventId, key: 'x' },
+    })
+    const plain = {
+      eventId: root,
+      relType: undefined,
+      eventType: undefined,
+      direction: 'b',
+      from: undefined,
+      to: undefined,
+      limit: 3,
+      recurse: false,
+    } as const
+    const ask = (more: object) =>
+      world.read((conn) => readRelations(world.deps, conn, asBob, id, { ...plain, ...more }))
     const first = await ask({ relType: 'm.thread' })
     expect(first.chunk.map(({ row }) => row.event_id)).toEqual([replies[4], replies[3], replies[2]])
     const second = await ask({ from: Number(first.next?.slice(1)) })
     expect(second.chunk.map(({ row }) => row.event_id)).toEqual([replies[1], replies[0]])
     expect(second.next).toBeUndefined()
-    expect((await ask({ direction: 'f', limit: 2 })).chunk.map(({ row }) => row.event_id)).toEqual([replies[0], replies[1]])
+    expect((await ask({ direction: 'f', limit: 2 })).chunk.map(({ row }) => row.event_id)).toEqual([
+      replies[0],
+      replies[1],
+    ])
     expect((await ask({ relType: 'm.annotation' })).chunk).toEqual([])
     const deep = await ask({ recurse: true, limit: 10 })
     expect(deep.chunk[0]?.row.event_id).toBe(reaction)
@@ -163,13 +205,19 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
   test('threads, the newest first, all or those one wrote in', async () => {
     const { world, alice, bob, id, asBob } = await start(engine)
     await using _ = world
-    const [one, two, three] = [await world.say(id, alice, 'one'), await world.say(id, alice, 'two'), await world.say(id, bob, 'three')]
+    const [one, two, three] = [
+      await world.say(id, alice, 'one'),
+      await world.say(id, alice, 'two'),
+      await world.say(id, bob, 'three'),
+    ]
     await world.say(id, alice, 'r', relates('m.thread', three))
     await world.say(id, bob, 'r', relates('m.thread', one))
     await world.say(id, alice, 'r', relates('m.thread', two))
     const ask = async (participated: boolean, limit = 10, from?: number) => {
       const at = from === undefined ? undefined : async () => from
-      const { chunk, next } = await world.read((conn) => readThreads(world.deps, conn, asBob, id, { participated, limit, from: at }))
+      const { chunk, next } = await world.read((conn) =>
+        readThreads(world.deps, conn, asBob, id, { participated, limit, from: at }),
+      )
       return { ids: chunk.map(({ row }) => row.event_id), next }
     }
     expect((await ask(false)).ids).toEqual([two, one, three])

@@ -14,7 +14,9 @@ import { ReadingWorld } from './world.ts'
 async function makeRoom(world: ReadingWorld, visibility: string) {
   const { engine } = world
   const names = ['alice', 'stranger', 'invited', 'left', 'banned', 'forgot', 'late'] as const
-  const [alice, stranger, invited, left, banned, forgot, late] = await Promise.all(names.map((name) => engine.user(name)))
+  const [alice, stranger, invited, left, banned, forgot, late] = await Promise.all(
+    names.map((name) => engine.user(name)),
+  )
   if (!alice || !stranger || !invited || !left || !banned || !forgot || !late) throw new Error('no users')
   const { id } = await engine.room(alice)
   await world.send(id, alice, 'm.room.history_visibility', { history_visibility: visibility }, '')
@@ -31,7 +33,8 @@ async function makeRoom(world: ReadingWorld, visibility: string) {
   await world.member(id, late, late, 'join')
   await world.say(id, alice, 'last')
   const viewers: Record<string, UserViewer> = {}
-  for (const [name, user] of Object.entries({ alice, stranger, invited, left, banned, forgot, late })) viewers[name] = await world.viewer(user)
+  for (const [name, user] of Object.entries({ alice, stranger, invited, left, banned, forgot, late }))
+    viewers[name] = await world.viewer(user)
   return { id, before, during, after, viewers }
 }
 
@@ -74,7 +77,11 @@ const expected: Record<string, Record<string, readonly string[] | 'M_FORBIDDEN'>
   },
 }
 
-const outcome = async (work: Promise<unknown>): Promise<unknown> => work.then(() => 'ok', (error: { errcode: string }) => error.errcode)
+const outcome = async (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => 'ok',
+    (error: { errcode: string }) => error.errcode,
+  )
 const filter = parseRoomEventFilter({})
 
 describe.each(engines)('who may read what, on %s', (engine) => {
@@ -90,25 +97,31 @@ describe.each(engines)('who may read what, on %s', (engine) => {
         state: (conn) => readRoomState(world.deps, conn, viewer, id),
         topic: (conn) => readStateEvent(world.deps, conn, viewer, id, { type: 'm.room.power_levels', stateKey: '' }),
         members: (conn) => readMembers(world.deps, conn, viewer, id, undefined),
-        threads: (conn) => readThreads(world.deps, conn, viewer, id, { participated: false, from: undefined, limit: 10 }),
+        threads: (conn) =>
+          readThreads(world.deps, conn, viewer, id, { participated: false, from: undefined, limit: 10 }),
       }
       for (const [what, ask] of Object.entries(asks))
         expect(await outcome(world.read(ask)), `${name}: ${what}`).toBe(bodies === 'M_FORBIDDEN' ? bodies : 'ok')
       const isJoined = name === 'alice' || name === 'late'
-      expect(await outcome(world.read((conn) => readJoinedMembers(world.deps, conn, viewer, id))), `${name}: joined members`).toBe(
-        isJoined ? 'ok' : 'M_FORBIDDEN',
-      )
+      expect(
+        await outcome(world.read((conn) => readJoinedMembers(world.deps, conn, viewer, id))),
+        `${name}: joined members`,
+      ).toBe(isJoined ? 'ok' : 'M_FORBIDDEN')
       for (const [body, eventId] of Object.entries(messages)) {
         const may = bodies !== 'M_FORBIDDEN' && bodies.includes(body)
         const which = `${name}: ${body}`
-        expect(await outcome(world.read((conn) => readEvent(world.deps, conn, viewer, id, eventId))), which).toBe(may ? 'ok' : 'M_NOT_FOUND')
+        expect(await outcome(world.read((conn) => readEvent(world.deps, conn, viewer, id, eventId))), which).toBe(
+          may ? 'ok' : 'M_NOT_FOUND',
+        )
         const refusal = bodies === 'M_FORBIDDEN' ? 'M_FORBIDDEN' : 'M_NOT_FOUND'
-        expect(await outcome(world.read((conn) => readContext(world.deps, conn, viewer, id, eventId, { limit: 5, filter }))), which).toBe(
-          may ? 'ok' : refusal,
-        )
-        expect(await outcome(world.read((conn) => readRelations(world.deps, conn, viewer, id, relationsOf(eventId)))), which).toBe(
-          may ? 'ok' : refusal,
-        )
+        expect(
+          await outcome(world.read((conn) => readContext(world.deps, conn, viewer, id, eventId, { limit: 5, filter }))),
+          which,
+        ).toBe(may ? 'ok' : refusal)
+        expect(
+          await outcome(world.read((conn) => readRelations(world.deps, conn, viewer, id, relationsOf(eventId)))),
+          which,
+        ).toBe(may ? 'ok' : refusal)
       }
     }
   })
@@ -117,12 +130,18 @@ describe.each(engines)('who may read what, on %s', (engine) => {
     await using world = await ReadingWorld.start(engine)
     const { id, viewers } = await makeRoom(world, 'shared')
     for (const name of ['left', 'banned']) {
-      const texts = (await world.read((conn) => readRoomState(world.deps, conn, viewers[name] as UserViewer, id))).map(({ text }) => text).join()
+      const texts = (await world.read((conn) => readRoomState(world.deps, conn, viewers[name] as UserViewer, id)))
+        .map(({ text }) => text)
+        .join()
       expect(texts, name).not.toContain('secret topic')
-      const members = (await world.read((conn) => readMembers(world.deps, conn, viewers[name] as UserViewer, id, undefined))).map(({ text }) => text)
+      const members = (
+        await world.read((conn) => readMembers(world.deps, conn, viewers[name] as UserViewer, id, undefined))
+      ).map(({ text }) => text)
       expect(members.join(), name).not.toContain('@late:')
       // a place in the timeline of after the leave gives no more than the leave
-      const later = await world.read((conn) => readMembers(world.deps, conn, viewers[name] as UserViewer, id, async () => 1_000_000))
+      const later = await world.read((conn) =>
+        readMembers(world.deps, conn, viewers[name] as UserViewer, id, async () => 1_000_000),
+      )
       expect(later.map(({ text }) => text).join(), name).not.toContain('@late:')
     }
   })
@@ -130,7 +149,8 @@ describe.each(engines)('who may read what, on %s', (engine) => {
   test('members at a place before one could see the room are those of when one came', async () => {
     await using world = await ReadingWorld.start(engine)
     const { id, viewers } = await makeRoom(world, 'joined')
-    const at = (ord: number) => world.read((conn) => readMembers(world.deps, conn, viewers['late'] as UserViewer, id, async () => ord))
+    const at = (ord: number) =>
+      world.read((conn) => readMembers(world.deps, conn, viewers['late'] as UserViewer, id, async () => ord))
     const [ban, late] = ['"membership":"ban"', '@late:']
     // 6 is the first message, which `late` may not see: told are the members of when `late` came
     const early = (await at(6)).map(({ text }) => text).join()
@@ -150,8 +170,12 @@ describe.each(engines)('who may read what, on %s', (engine) => {
     const stranger = viewers['stranger'] as UserViewer
     for (const viewer of [alice, stranger]) {
       expect(await outcome(world.read((conn) => readEvent(world.deps, conn, viewer, id, secret)))).toBe('M_NOT_FOUND')
-      expect(await outcome(world.read((conn) => readContext(world.deps, conn, viewer, id, secret, { limit: 1, filter })))).toBe('M_NOT_FOUND')
-      expect(await outcome(world.read((conn) => readRelations(world.deps, conn, viewer, id, relationsOf(secret))))).toBe('M_NOT_FOUND')
+      expect(
+        await outcome(world.read((conn) => readContext(world.deps, conn, viewer, id, secret, { limit: 1, filter }))),
+      ).toBe('M_NOT_FOUND')
+      expect(
+        await outcome(world.read((conn) => readRelations(world.deps, conn, viewer, id, relationsOf(secret)))),
+      ).toBe('M_NOT_FOUND')
     }
     expect(await outcome(world.bodies(stranger, '!unknown:a.test'))).toBe('M_FORBIDDEN')
     expect(await outcome(world.bodies(stranger, other))).toBe('M_FORBIDDEN')
@@ -159,5 +183,14 @@ describe.each(engines)('who may read what, on %s', (engine) => {
 })
 
 function relationsOf(eventId: EventId) {
-  return { eventId, relType: undefined, eventType: undefined, direction: 'b', from: undefined, to: undefined, limit: 10, recurse: false } as const
+  return {
+    eventId,
+    relType: undefined,
+    eventType: undefined,
+    direction: 'b',
+    from: undefined,
+    to: undefined,
+    limit: 10,
+    recurse: false,
+  } as const
 }

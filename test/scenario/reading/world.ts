@@ -89,12 +89,20 @@ export class ReadingWorld implements AsyncDisposable {
   }
 
   /** A page of `/messages`, and where the next one begins. */
-  async page(viewer: UserViewer, roomId: RoomId, options: { dir?: 'b' | 'f'; from?: number; limit?: number; filter?: JsonObject } = {}) {
+  async page(
+    viewer: UserViewer,
+    roomId: RoomId,
+    options: { dir?: 'b' | 'f'; from?: number; limit?: number; filter?: JsonObject } = {},
+  ) {
     const { dir: direction = 'b', limit = 100, filter = {} } = options
     const from = options.from ?? (direction === 'b' ? newestOrd : oldestOrd)
     const request = { direction, from, to: undefined, limit, filter: parseRoomEventFilter(filter) }
     const page = await this.read((conn) => readPage(this.deps, conn, viewer, roomId, async () => request))
-    return { ...page, events: page.chunk.map(({ text }) => JSON.parse(text) as ClientEvent), next: page.end === undefined ? undefined : Number(page.end.slice(1)) }
+    return {
+      ...page,
+      events: page.chunk.map(({ text }) => JSON.parse(text) as ClientEvent),
+      next: page.end === undefined ? undefined : Number(page.end.slice(1)),
+    }
   }
 
   async bodies(viewer: UserViewer, roomId: RoomId): Promise<unknown[]> {
