@@ -56,6 +56,8 @@ export class KeyRing {
   readonly #deps: KeyRingDeps
   readonly #entries = new LRUCache<ServerName, Entry>({ max: 10_000 })
   readonly #fetches = new Semaphore(fetchesAtOnce)
+  /** Servers of which no key was ever seen: anybody can name those, and they must not hold up the others. */
+  readonly #strangers = new Semaphore(fetchesAtOnce)
   readonly #notaries: readonly Notary[]
 
   constructor(deps: KeyRingDeps) {
@@ -224,7 +226,7 @@ export class KeyRing {
     const { clock, enabled } = this.#deps
     if (entry.pending !== undefined) return entry.pending
     if (!enabled || clock.monotonic() < entry.nextFetchMs) return
-    entry.pending = this.#fetches
+    entry.pending = (entry.keys.size > 0 ? this.#fetches : this.#strangers)
       .run(() => this.#fetch(server, entry, wish, asksNotaries))
       .finally(() => (entry.pending = undefined))
     return entry.pending

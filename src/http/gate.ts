@@ -48,6 +48,8 @@ async function identify(
     case 'admin':
       return admin(deps, endpoint, request)
     case 'server': {
+      // Whom the request names is not proved yet, and finding out costs calls to other servers.
+      deps.rateLimits.take('federation', `unproved ${addressKey(request.address)}`)
       const { method, target } = request
       const authorization = request.headerValues('authorization')
       return { origin: await verifyRequest(deps, { method, target, authorization, body: await body() }) }

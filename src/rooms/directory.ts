@@ -1,6 +1,8 @@
 import { MatrixError } from '../protocol/errors.ts'
 import type { RoomId, ServerName } from '../protocol/ids.ts'
-import type { JsonObject } from '../protocol/json-types.ts'
+import { canonicalEventJson } from '../protocol/canonical-json.ts'
+import { isJsonObject } from '../protocol/json.ts'
+import type { Json, JsonObject } from '../protocol/json-types.ts'
 import type { DirectorySearch, PublishedRoom } from '../store/room-directory.ts'
 import { countPublishedRooms, listPublishedRooms } from '../store/room-directory.ts'
 import { findRoomById, putRoomPublished } from '../store/rooms.ts'
@@ -73,11 +75,23 @@ export async function listRemotePublicRooms(
   } = await deps.federation.publicRooms(server, search)
   if (!Array.isArray(chunk))
     throw new MatrixError('M_UNKNOWN', 'The server did not answer with a list of rooms', {}, 502)
+  if (!isShallow(chunk as readonly Json[]))
+    throw new MatrixError('M_UNKNOWN', 'The answer is nested too deeply', {}, 502)
   return {
     chunk,
     ...(typeof next_batch === 'string' ? { next_batch } : {}),
     ...(typeof prev_batch === 'string' ? { prev_batch } : {}),
     ...(typeof total === 'number' ? { total_room_count_estimate: total } : {}),
+  }
+}
+
+/** Whether the rooms of a remote list can be written out again: nested no deeper than an event may be. */
+function isShallow(chunk: readonly Json[]): boolean {
+  try {
+    for (const entry of chunk) if (isJsonObject(entry)) canonicalEventJson(entry, false)
+    return true
+  } catch {
+    return false
   }
 }
 

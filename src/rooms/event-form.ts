@@ -1,4 +1,7 @@
+import { canonicalJson } from '../protocol/canonical-json.ts'
 import type { RoomEvent } from '../protocol/event.ts'
+import { parseUserId } from '../protocol/ids.ts'
+import { makeEvent } from '../protocol/make-event.ts'
 import { pruneEvent } from '../protocol/redact.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import type { Conn } from '../store/database.ts'
@@ -35,7 +38,10 @@ export async function formOf(
 ): Promise<EventForm> {
   if (deps.erased.isEmpty) return asStored
   const mark = deps.erased.of(row.sender_nid)
-  if (!isCoveredByErasure(mark, row.origin_server_ts, row.backfilled ? 'old' : 'stored')) return asStored
+  if (!isCoveredByErasure(mark, row.origin_server_ts, arrivalOf(row)))
+    return row.type === 'm.room.member' && row.pruned_ts === null && row.redacted_by === null
+      ? formAboutErased(deps, conn, room, row, isHolder)
+      : asStored
   if (row.pruned_ts !== null) return row.redacted_by === null ? storedPruned : asStored
   const event = eventOfRow(room, row)
   const rule = pruneRule(event, await isCurrent(deps, conn, room, event))
@@ -53,10 +59,32 @@ export function inForm(event: RoomEvent, form: EventForm): { readonly event: Roo
     return { event: made, content: made.content }
   }
   if (form.strip.length === 0) return { event, content: event.content }
-  return {
-    event,
-    content: Object.fromEntries(Object.entries(event.content).filter(([key]) => !form.strip.includes(key))),
-  }
+  const content = Object.fromEntries(Object.entries(event.content).filter(([key]) => !form.strip.includes(key)))
+  const pdu = { ...event.pdu, content }
+  return { event: makeEvent(event.version, event.eventId, event.roomId, pdu, canonicalJson(pdu)), content }
+}
+
+/** What somebody else's member event says of an erased person: an invite carries the invited person's name and picture. */
+async function formAboutErased(
+  deps: Pick<RoomsDeps, 'erased' | 'roomCache'>,
+  conn: Conn,
+  room: Room,
+  row: EventRow,
+  isHolder: () => Promise<boolean>,
+): Promise<EventForm> {
+  const event = eventOfRow(room, row)
+  const target = parseUserId(event.stateKey)
+  if (target === undefined || target === event.sender) return asStored
+  const nid = await deps.roomCache.userNid(conn, target)
+  const mark = nid === undefined ? undefined : deps.erased.of(nid)
+  if (!isCoveredByErasure(mark, row.origin_server_ts, arrivalOf(row))) return asStored
+  const rule = pruneRule(event, false)
+  if (rule.stored === 'keep') return { name: rule.strip.join(), isPruned: false, isErased: false, strip: rule.strip }
+  return (await isHolder()) ? asStored : { ...pruned, isErased: false }
+}
+
+function arrivalOf(row: EventRow): 'old' | 'stored' {
+  return row.backfilled ? 'old' : 'stored'
 }
 
 async function isCurrent(

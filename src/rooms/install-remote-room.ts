@@ -92,7 +92,8 @@ function appendJoin(deps: AppendDeps & FetchDeps, { roomId, joinEvent }: RemoteR
         if (refusal !== undefined)
           throw bad(`The state of the room that was answered does not allow the join: ${refusal}`)
         const auth = joinEvent.authEventIds.map((id) => known.get(id))
-        if (auth.some((row) => row === undefined || row.rejected !== null))
+        // an event of another room here would let its reader walk into that room
+        if (auth.some((row) => row === undefined || row.rejected !== null || row.roomNid !== room.nid))
           throw bad('The auth chain that was answered is not complete')
         const appended = await append(tx, deps, room, {
           event: joinEvent,
@@ -103,7 +104,10 @@ function appendJoin(deps: AppendDeps & FetchDeps, { roomId, joinEvent }: RemoteR
           before,
           arrival: 'live',
           outlier: self,
-          missing: joinEvent.prevEventIds.filter((id) => known.get(id)?.outlier !== false),
+          missing: joinEvent.prevEventIds.filter((id) => {
+            const row = known.get(id)
+            return row === undefined || row.outlier || row.roomNid !== room.nid
+          }),
         })
         return appended.room
       },

@@ -1,6 +1,7 @@
 import type { CheckedEvent } from '../protocol/auth/selection.ts'
 import type { RoomEvent } from '../protocol/event.ts'
 import type { EventId } from '../protocol/ids.ts'
+import { essentialJson } from '../protocol/redact.ts'
 import type { Tx } from '../store/database.ts'
 import type { KnownEvent } from '../store/events.ts'
 import { listKnownEvents } from '../store/events.ts'
@@ -47,6 +48,12 @@ export async function judgeAndAppend(
   const self = known.get(eventId)
   if (self !== undefined && self.roomNid !== room.nid) return refuse('stored for another room')
   if (self !== undefined && !self.outlier) return { room, verdict: knownVerdict(self) }
+  // Before version 3 the origin chooses the id: what is judged must be what is stored.
+  if (self !== undefined && event.version.eventIdFormat === 'origin') {
+    const stored = await storedForm(tx, deps, room, self, event)
+    if (essentialJson(event.version, stored.pdu) !== essentialJson(event.version, event.pdu))
+      return refuse('another event is stored under this id')
+  }
   if (event.type === 'm.room.create') {
     const isFirst = self !== undefined && self.rejected === null && prevEventIds.length === 0 && arrival === 'old'
     return isFirst ? placeCreate(tx, deps, room, candidate, self) : refuse('the room has its create event')
@@ -125,10 +132,13 @@ async function storedForm(
   return (await loadEvents(deps, tx, room, [eventNid])).get(eventNid) ?? event
 }
 
-function knownVerdict({ eventId, rejected }: KnownEvent): ReceivedVerdict {
-  return rejected === null
-    ? { eventId: eventId as EventId, verdict: 'duplicate' }
-    : { eventId: eventId as EventId, verdict: 'rejected', error: rejected }
+/** What an event that is stored already was judged: a refusal stays one however often the event is offered. */
+export function knownVerdict({ eventId, rejected, softFailed }: KnownEvent): ReceivedVerdict {
+  const id = eventId as EventId
+  if (rejected !== null) return { eventId: id, verdict: 'rejected', error: rejected }
+  return softFailed
+    ? { eventId: id, verdict: 'soft_failed', error: 'not allowed by the current state' }
+    : { eventId: id, verdict: 'duplicate' }
 }
 
 interface AuthEvents {

@@ -75,7 +75,8 @@ export async function readStateForServer(
 ): Promise<string[]> {
   await deps.erased.refresh(conn)
   const texts: string[] = []
-  for (const row of await listEvents(conn, eventNids)) texts.push(await textForServers(deps, conn, room, row))
+  for (const row of await listEvents(conn, eventNids))
+    if (row.room_nid === room.nid) texts.push(await textForServers(deps, conn, room, row))
   return texts
 }
 

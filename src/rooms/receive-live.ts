@@ -10,7 +10,7 @@ import type { RoomsDeps } from './deps.ts'
 import type { FetchDeps } from './fetch.ts'
 import { fillGaps } from './fetch.ts'
 import type { Candidate } from './live.ts'
-import { judgeAndAppend } from './live.ts'
+import { judgeAndAppend, knownVerdict } from './live.ts'
 import { resolveGroups } from './resolve.ts'
 import { allEdges, inOrder } from './topological.ts'
 import type { ReceivedVerdict } from './verdict.ts'
@@ -77,10 +77,7 @@ async function withoutKnown(
   return events.filter(({ eventId }) => {
     const row = known.get(eventId)
     if (row === undefined || row.outlier) return true
-    verdicts.set(
-      eventId,
-      row.rejected === null ? { eventId, verdict: 'duplicate' } : { eventId, verdict: 'rejected', error: row.rejected },
-    )
+    verdicts.set(eventId, knownVerdict(row))
     return false
   })
 }

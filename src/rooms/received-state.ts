@@ -1,3 +1,4 @@
+import { canonicalEventJson } from '../protocol/canonical-json.ts'
 import type { Json } from '../protocol/json-types.ts'
 import type { StrippedState } from '../protocol/stripped-state.ts'
 import { parseStrippedState, strippedStateTypes } from '../protocol/stripped-state.ts'
@@ -13,7 +14,16 @@ export function readStripped(received: readonly Json[]): StrippedState[] {
   for (const entry of received.slice(0, mostEvents)) {
     const event = parseStrippedState(entry)
     if (event === undefined || event.state_key !== '' || !shown.has(event.type)) continue
-    if (JSON.stringify(event).length <= mostCharacters) found.set(event.type, event)
+    if (isModest(event)) found.set(event.type, event)
   }
   return [...found.values()]
+}
+
+/** Neither too long nor nested too deeply for whoever writes it out again. */
+function isModest(event: StrippedState): boolean {
+  try {
+    return canonicalEventJson({ ...event }, false).length <= mostCharacters
+  } catch {
+    return false
+  }
 }

@@ -8,7 +8,7 @@ import { endpoint } from '../endpoint.ts'
 import { integerParam, jsonObject, serverName } from '../schemas.ts'
 
 /** Servers in one question to us as a notary; each may cost a request to it. */
-const maxServers = 100
+const maxServers = 20
 
 /** Our own keys (server-server API, "Publishing Keys"). */
 export const ownKeys = endpoint({
