@@ -1,5 +1,6 @@
 // A throw-away PostgreSQL for tests: `node test/support/postgres.mjs start [FOLDER]` prints its URL,
-// `node test/support/postgres.mjs stop FOLDER` ends it and removes the folder. Nothing in it survives, so nothing is synced.
+// `node test/support/postgres.mjs stop FOLDER` ends it and removes the folder; `halt` and `resume` end and start it as it is.
+// Nothing in it need survive the machine, so nothing is synced.
 import { execFileSync, spawn } from 'node:child_process'
 import {
   chownSync,
@@ -53,9 +54,17 @@ async function start(folder = mkdtempSync(join(tmpdir(), 'lethe-postgres-'))) {
   mkdirSync(folder, { recursive: true })
   if (who) chownSync(folder, who.uid, who.gid)
   const data = join(folder, 'data')
-  const port = await freePort()
   const initdb = ['-D', data, '-U', 'lethe', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
   execFileSync(program('initdb'), initdb, { ...who, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+  writeFileSync(join(folder, 'port'), String(await freePort()))
+  return { folder, url: await resume(folder) }
+}
+
+/** Starts what was made in a folder, and halted since. @param {string} folder */
+async function resume(folder) {
+  const who = account()
+  const data = join(folder, 'data')
+  const port = Number(readFileSync(join(folder, 'port'), 'utf8'))
   const settings = {
     listen_addresses: '127.0.0.1',
     port,
@@ -65,7 +74,10 @@ async function start(folder = mkdtempSync(join(tmpdir(), 'lethe-postgres-'))) {
     shared_buffers: '128MB',
   }
   const flags = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])
-  const log = openSync(join(folder, 'server.log'), 'a')
+  const logFile = join(folder, 'server.log')
+  const from = existsSync(logFile) ? readFileSync(logFile).length : 0
+  const said = () => readFileSync(logFile).toString('utf8', from)
+  const log = openSync(logFile, 'a')
   const server = spawn(program('postgres'), ['-D', data, ...flags], {
     ...who,
     cwd: folder,
@@ -76,16 +88,14 @@ async function start(folder = mkdtempSync(join(tmpdir(), 'lethe-postgres-'))) {
   writeFileSync(join(folder, 'pid'), String(server.pid))
   for (let tries = 0; tries < 200; tries++) {
     if (server.exitCode !== null) break
-    if (readFileSync(join(folder, 'server.log'), 'utf8').includes('ready to accept connections')) {
-      return { folder, url: `postgres://lethe@127.0.0.1:${port}/postgres` }
-    }
+    if (said().includes('ready to accept connections')) return `postgres://lethe@127.0.0.1:${port}/postgres`
     await sleep(50)
   }
-  throw new Error(`postgres did not start: ${readFileSync(join(folder, 'server.log'), 'utf8')}`)
+  throw new Error(`postgres did not start: ${said()}`)
 }
 
-/** @param {string} folder */
-async function stop(folder) {
+/** Ends it at once, as a crash would; the folder stays. @param {string} folder */
+async function halt(folder) {
   const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'))
   try {
     process.kill(pid, 'SIGQUIT')
@@ -96,6 +106,11 @@ async function stop(folder) {
   } catch {
     // it is gone
   }
+}
+
+/** @param {string} folder */
+async function stop(folder) {
+  await halt(folder)
   rmSync(folder, { recursive: true, force: true })
 }
 
@@ -105,7 +120,9 @@ if (command === 'start') {
   console.log(made.url)
   if (!folder) console.error(made.folder)
 } else if (command === 'stop' && folder) await stop(folder)
+else if (command === 'halt' && folder) await halt(folder)
+else if (command === 'resume' && folder) console.log(await resume(folder))
 else {
-  console.error('usage: postgres.mjs start [FOLDER] | stop FOLDER')
+  console.error('usage: postgres.mjs start [FOLDER] | halt FOLDER | resume FOLDER | stop FOLDER')
   process.exitCode = 2
 }
