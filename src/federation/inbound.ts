@@ -6,6 +6,7 @@ import {
   findInboundTransaction,
   insertInboundTransaction,
 } from '../store/inbound-transactions.ts'
+import type { Failpoint } from '../util/failpoint.ts'
 import type { Log } from '../util/log.ts'
 import { KeyedMutex } from '../util/mutex.ts'
 import type { Clock } from '../util/ports.ts'
@@ -15,6 +16,7 @@ export interface InboundDeps {
   readonly database: Database
   readonly clock: Clock
   readonly log: Log
+  readonly failpoint?: Failpoint | undefined
 }
 
 const originsAtOnce = 16
@@ -52,12 +54,14 @@ export class InboundTransactions {
   }
 
   async #once(origin: ServerName, txnId: string, apply: () => Promise<JsonObject>): Promise<JsonObject> {
-    const { database, clock } = this.#deps
+    const { database, clock, failpoint } = this.#deps
     const stored = await database.read((conn) => findInboundTransaction(conn, origin, txnId))
     if (stored !== undefined) return JSON.parse(stored) as JsonObject
     const answer = await apply()
+    failpoint?.('inbound:judged')
     const text = JSON.stringify(answer)
     await database.write((tx) => insertInboundTransaction(tx, origin, txnId, text, clock.now()))
+    failpoint?.('inbound:stored')
     return answer
   }
 

@@ -4,6 +4,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { MatrixError } from '../protocol/errors.ts'
+import type { Failpoint } from '../util/failpoint.ts'
 
 /** Bytes that were written to disk. */
 export interface StoredBlob {
@@ -28,9 +29,11 @@ export class BlobFiles {
   readonly #awaited = new Map<string, number>()
   /** The last of those who wait for a blob, by hash. */
   readonly #busy = new Map<string, Promise<unknown>>()
+  readonly #failpoint: Failpoint | undefined
 
-  constructor(folder: string) {
+  constructor(folder: string, failpoint?: Failpoint) {
     this.folder = folder
+    this.#failpoint = failpoint
   }
 
   /** Where a blob lies. `sha256` is hex, checked, since it becomes part of a path. */
@@ -68,7 +71,11 @@ export class BlobFiles {
         const blob = { sha256: hash.digest('hex'), size, head: Buffer.concat(head) }
         return this.#whileAwaited(blob.sha256, async () => {
           await this.#place(temporary, this.pathOf(blob.sha256))
-          return keep === undefined ? blob : keep(blob)
+          this.#failpoint?.('upload:placed')
+          if (keep === undefined) return blob
+          const kept = await keep(blob)
+          this.#failpoint?.('upload:stored')
+          return kept
         })
       },
     )
@@ -168,7 +175,9 @@ export class BlobFiles {
       const file = await open(temporary, 'wx', 0o600)
       try {
         await fill(file)
+        this.#failpoint?.('upload:written')
         await file.sync()
+        this.#failpoint?.('upload:synced')
       } finally {
         await file.close()
       }

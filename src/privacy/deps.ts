@@ -14,6 +14,4 @@ export interface PrivacyDeps extends RoomsDeps {
   readonly journal: ErasureJournal
   /** works through the jobs; started by `startPrivacy` */
   readonly eraser: Eraser
-  /** Tests end the process, or throw, at a named point (`erasure:after:CENSUS`). */
-  readonly failpoint?: (name: string) => void
 }

@@ -6,6 +6,7 @@ import type { SigningKey } from '../protocol/sign.ts'
 import type { Changes } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import type { Config } from '../util/config.ts'
+import type { Failpoint } from '../util/failpoint.ts'
 import type { Log } from '../util/log.ts'
 import type { Clock, Random } from '../util/ports.ts'
 import type { RoomEvent } from '../protocol/event.ts'
@@ -54,4 +55,5 @@ export interface RoomsDeps {
   readonly notify?: (tx: Tx, appended: Appended) => Promise<void>
   /** Told, in the transaction, of files that no stored event shows any more. Store calls only. */
   readonly mediaReleased?: (tx: Tx, media: readonly MediaRef[]) => Promise<void>
+  readonly failpoint?: Failpoint | undefined
 }

@@ -11,6 +11,7 @@ import type { AppendDeps } from './append.ts'
 import { append } from './append.ts'
 import { authStateAt } from './auth-state.ts'
 import { checkStateBefore } from './checks/state-before.ts'
+import type { RoomsDeps } from './deps.ts'
 import type { FetchDeps } from './fetch.ts'
 import { checkShaped, shapedEvents, stateOfIds } from './fetch.ts'
 import type { GivenState } from './live.ts'
@@ -32,15 +33,19 @@ export interface RemoteRoom {
 
 const mostTries = 5
 
+type InstallDeps = AppendDeps & FetchDeps & Pick<RoomsDeps, 'failpoint'>
+
 /**
  * Makes a room of the answer to `send_join`: its state and auth chain go through the gate as outliers, batch by batch,
  * then the join is judged against that state and becomes the newest event. A room that was left before goes on with a gap.
  * Throws a 502 `MatrixError` where the answer does not carry the join.
  */
-export async function installRemoteRoom(deps: AppendDeps & FetchDeps, remote: RemoteRoom): Promise<Room> {
+export async function installRemoteRoom(deps: InstallDeps, remote: RemoteRoom): Promise<Room> {
   const room = await knownOrEmpty(deps, remote)
+  deps.failpoint?.('join:remote:empty')
   const stateEvents = shapedEvents(room, remote.stateEvents)
   await storeOutliers(deps, room, await checkShaped(deps, [...shapedEvents(room, remote.authChain), ...stateEvents]))
+  deps.failpoint?.('join:remote:outliers')
   const stateIds = stateEvents.map(({ eventId }) => eventId)
   const state = await stateOfIds(deps, room, stateIds).catch(() => {
     throw bad('The state of the room that was answered has no create event')

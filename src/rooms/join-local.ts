@@ -14,14 +14,16 @@ import { writeInRoom } from './write-in-room.ts'
  * `M_FORBIDDEN`, `M_GUEST_ACCESS_FORBIDDEN`, and `M_UNABLE_TO_GRANT_JOIN` or `M_UNABLE_TO_AUTHORISE_JOIN` where another
  * server may be able to let them in (client-server API, "Restricted rooms").
  */
-export function joinLocally(deps: SendDeps, actor: Actor, room: Room, extras: MemberExtras): Promise<void> {
+export async function joinLocally(deps: SendDeps, actor: Actor, room: Room, extras: MemberExtras): Promise<void> {
   const { userId, userNid } = actor
-  return writeInRoom(deps, room, [userNid], async (tx, current) => {
+  await writeInRoom(deps, room, [userNid], async (tx, current) => {
     if ((await membershipIn(tx, deps, current, userId)) === 'join') return
     await assertGuestMayJoin(tx, deps, current, actor)
     const more = { ...extras.more, ...(await authorisation(tx, deps, current, actor)) }
     await appendMember(tx, deps, current, { ...extras, more, sender: userId, target: userId, membership: 'join' })
+    deps.failpoint?.('join:appended')
   })
+  deps.failpoint?.('join:stored')
 }
 
 async function authorisation(conn: Conn, deps: SendDeps, room: Room, { userId }: Actor): Promise<JsonObject> {

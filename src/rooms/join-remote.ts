@@ -51,11 +51,14 @@ async function joinThrough(
     return memberContent(tx, deps, userId, 'join', extras)
   })
   const event = buildFromTemplate(deps, server, parts, asked, content)
+  deps.failpoint?.('join:remote:signed')
   const answer = await deps.federation.sendJoin(server, roomId, event.eventId, event.pdu)
+  deps.failpoint?.('join:remote:answered')
   const joinEvent = await signedJoin(deps, server, parts, event, answer.event)
   if (await isFollowed(deps, roomId)) return receiveJoin(deps, server, joinEvent)
   const { state: stateEvents, authChain } = answer
   await installRemoteRoom(deps, { version: parts.version, roomId, origin: server, stateEvents, authChain, joinEvent })
+  deps.failpoint?.('join:remote:stored')
 }
 
 /** In a restricted room the join counts only with the signature of who let the user in. */

@@ -15,7 +15,7 @@ import { resolveGroups } from './resolve.ts'
 import { allEdges, inOrder } from './topological.ts'
 import type { ReceivedVerdict } from './verdict.ts'
 
-export type LiveDeps = AppendDeps & FetchDeps & Pick<RoomsDeps, 'log'>
+export type LiveDeps = AppendDeps & FetchDeps & Pick<RoomsDeps, 'log' | 'failpoint'>
 
 // about 15 statements each: more of them would let no turn of the event loop run
 const chunkSize = 12
@@ -132,7 +132,7 @@ async function appendEach(
 
 /** Judges and stores candidates, one after the other, in one write. */
 export async function appendAll(
-  deps: AppendDeps & Pick<RoomsDeps, 'database'>,
+  deps: AppendDeps & Pick<RoomsDeps, 'database' | 'failpoint'>,
   roomId: RoomId,
   candidates: readonly Candidate[],
 ): Promise<ReceivedVerdict[]> {
@@ -147,6 +147,7 @@ export async function appendAll(
             const judged = await judgeAndAppend(tx, deps, room, candidate)
             room = judged.room
             verdicts.push(judged.verdict)
+            deps.failpoint?.('inbound:appended')
           }
           return verdicts
         },

@@ -201,6 +201,7 @@ async function stage(
       })),
     )
   })
+  deps.failpoint?.('inbound:staged')
   judged.then(
     () => unstage(deps, room.id, events),
     (error: unknown) => deps.log.warn('staged events wait for the next start', { roomId: room.id, error }),
@@ -210,6 +211,7 @@ async function stage(
 
 async function unstage(deps: LiveDeps, roomId: RoomId, events: readonly RoomEvent[]): Promise<void> {
   const ids = events.map(({ eventId }) => eventId)
+  deps.failpoint?.('inbound:unstaging')
   try {
     await deps.database.write((tx) => deleteStaged(tx, roomId, ids))
   } catch (error) {

@@ -33,7 +33,7 @@ export interface SendRequest {
   readonly transaction?: ClientTransaction | undefined
 }
 
-export type SendDeps = LocalDeps & Pick<RoomsDeps, 'database'>
+export type SendDeps = LocalDeps & Pick<RoomsDeps, 'database' | 'failpoint'>
 
 const mostTries = 5
 
@@ -51,7 +51,7 @@ export async function sendEvent(
     const userNid = await deps.roomCache.userNid(conn, draft.sender)
     return [...(userNid === undefined ? [] : [userLock(userNid)]), roomLock(room.nid)]
   })
-  return withRetries(mostTries, () =>
+  const sent = await withRetries(mostTries, () =>
     deps.database.write(
       async (tx) => {
         const userNid = await deps.roomCache.putUser(tx, draft.sender)
@@ -61,6 +61,7 @@ export async function sendEvent(
         const room = await deps.roomCache.forWrite(tx, roomId)
         await assertDraftAllowed(tx, deps, room, draft, userNid)
         const { event, eventNid } = await appendLocal(tx, deps, room, draft)
+        deps.failpoint?.('send:appended')
         if (key !== undefined && transaction !== undefined) {
           const now = deps.clock.now()
           await insertTransaction(tx, key, JSON.stringify({ event_id: event.eventId }), now)
@@ -72,6 +73,8 @@ export async function sendEvent(
       { locks },
     ),
   )
+  deps.failpoint?.('send:stored')
+  return sent
 }
 
 function transactionKey(userNid: number, roomId: RoomId, draft: Draft, { deviceId, txnId }: ClientTransaction) {

@@ -12,7 +12,6 @@ import { Thumbnailer } from '../media/thumbnailer.ts'
 import { makeDelivery } from '../delivery/make-delivery.ts'
 import { makeDeparture } from '../privacy/departure.ts'
 import { Eraser } from '../privacy/erasure/eraser.ts'
-import { failpointFrom } from '../privacy/failpoint.ts'
 import { openErasureJournal } from '../privacy/open-journal.ts'
 import { preparePrivacy } from '../privacy/start.ts'
 import { parseServerName } from '../protocol/ids.ts'
@@ -23,6 +22,7 @@ import { RoomCache } from '../rooms/room-cache.ts'
 import { Changes } from '../store/changes.ts'
 import { AddressSet } from '../util/address.ts'
 import type { Config } from '../util/config.ts'
+import { failpointFrom } from '../util/failpoint.ts'
 import { startBackground } from './background.ts'
 import { makeFederation } from './federation.ts'
 import { openDatabase } from './open-database.ts'
@@ -58,14 +58,17 @@ export async function compose(
   given: Partial<Ports> = {},
   options: ComposeOptions = {},
 ): Promise<Composed> {
-  const ports = completePorts(config, given)
+  const failpoint = given.failpoint ?? failpointFrom(process.env, () => process.kill(process.pid, 'SIGKILL'))
+  const ports = completePorts(config, failpoint === undefined ? given : { ...given, failpoint })
   const { clock, random, log, onFatal } = ports
+  if (given.failpoint === undefined && failpoint !== undefined)
+    log.warn('LETHE_FAILPOINT is set: this process kills itself')
   const serverName = parseServerName(config.serverName)
   if (serverName === undefined) throw new Error('server_name is not a server name')
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   const ownKeys = await loadSigningKeys(config.signingKey.path, random)
   const onFault = (error: unknown) => log.error('the database failed in the background', { error })
-  const database = await openDatabase(config, { clock, onFatal, onFault })
+  const database = await openDatabase(config, { clock, onFatal, onFault, failpoint })
   const stopping = new AbortController()
   const repeated = new Repeated(clock, log)
   const closers: (() => Promise<unknown>)[] = []
@@ -93,8 +96,19 @@ export async function compose(
     closers.push(() => journal.close())
     const eraser = new Eraser()
     closers.push(() => eraser.stop())
-    const failpoint = given.failpoint ?? failpointFrom(process.env, () => process.kill(process.pid, 'SIGKILL'))
-    const base = { config, clock, random, log, database, serverName, changes, erased, roomCache, ...federation }
+    const base = {
+      config,
+      clock,
+      random,
+      log,
+      database,
+      serverName,
+      changes,
+      erased,
+      roomCache,
+      failpoint,
+      ...federation,
+    }
     const delivery = await makeDelivery(base)
     // In the other order: nothing waits for other servers any more once the network is closed.
     closers.push(
@@ -117,9 +131,8 @@ export async function compose(
       },
       profileChanged: (requester) => followProfile(deps, requester),
       mediaReleased: (tx, media) => releaseMedia(tx, deps, media),
-      ...(failpoint === undefined ? {} : { failpoint }),
       net: ports.net,
-      blobFiles: new BlobFiles(config.media.path),
+      blobFiles: new BlobFiles(config.media.path, failpoint),
       remoteFetches: new RemoteFetches(),
       rateLimits: new RateLimits(config.rateLimits, clock),
       trustedProxies: new AddressSet(config.trustedProxies),

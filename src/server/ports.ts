@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Config } from '../util/config.ts'
 import { makeSystemDns } from '../util/dns.ts'
 import type { Dns } from '../util/dns.ts'
+import type { Failpoint } from '../util/failpoint.ts'
 import { silentLog } from '../util/log.ts'
 import type { Log } from '../util/log.ts'
 import type { Clock, Net, Random } from '../util/ports.ts'
@@ -18,7 +19,7 @@ export interface Ports {
   /** nothing can be promised any more: ends the process */
   readonly onFatal: (error: Error) => void
   /** named points at which a test ends the process, or throws */
-  readonly failpoint?: (name: string) => void
+  readonly failpoint?: Failpoint
 }
 
 /** The given ports, and the machine's own for the rest. Throws where a file of authorities cannot be read. */

@@ -1,3 +1,4 @@
+import type { Failpoint } from '../util/failpoint.ts'
 import type { Clock } from '../util/ports.ts'
 import type { BatchDriver } from './batch-driver.ts'
 import type { Lock, Tx } from './database.ts'
@@ -16,6 +17,7 @@ export interface GroupCommitOptions {
   readonly onCommitted: (writerNid: number, position: number) => void
   /** an effect threw: a fault in the program, the write itself is done */
   readonly onFault: (error: unknown) => void
+  readonly failpoint?: Failpoint | undefined
 }
 
 interface Write {
@@ -91,17 +93,19 @@ export class GroupCommit {
   }
 
   async #runBatch(batch: Write[]): Promise<void> {
-    const { driver } = this.#options
+    const { driver, failpoint } = this.#options
     const done: Done[] = []
     let position = 0
     try {
       await driver.begin(batch.length === 1 ? (batch[0] as Write).locks : batch.flatMap(({ locks }) => locks))
       position = await this.#runWrites(batch, done)
+      failpoint?.('write:before-commit')
       await driver.commit(position)
     } catch (error) {
       await driver.rollback()
       return this.#lose(batch, error instanceof Lost ? error.cause : error)
     }
+    failpoint?.('write:after-commit')
     for (const { tx } of done) this.#runEffects(tx?.memory)
     void this.#settle(done, position)
   }
@@ -165,10 +169,11 @@ export class GroupCommit {
   }
 
   async #settle(done: Done[], position: number): Promise<void> {
-    const { driver, durable, onCommitted, onFault } = this.#options
+    const { driver, durable, onCommitted, onFault, failpoint } = this.#options
     const hasMoved = done.some(({ tx }) => tx?.hasMoved)
     const writerNid = hasMoved ? driver.writerNid : 0
     await durable()
+    failpoint?.('write:after-sync')
     for (const { write, value, error, tx } of done) {
       if (tx) write.resolve(value)
       else write.reject(error)

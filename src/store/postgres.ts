@@ -65,6 +65,7 @@ class PostgresDatabase implements Database {
         this.#advance(writerNid, position)
       },
       onFault,
+      failpoint: options.failpoint,
     })
   }
 

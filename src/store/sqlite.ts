@@ -69,7 +69,7 @@ class SqliteDatabase implements Database {
   #durablePosition: number
 
   constructor(options: SqliteOptions, driver: SqliteDriver, unlock: () => void) {
-    const { path, clock, onFatal, onFault, waitsForSync = true } = options
+    const { path, clock, onFatal, onFault, waitsForSync = true, failpoint } = options
     this.#path = path
     this.#driver = driver
     this.#unlock = unlock
@@ -90,6 +90,7 @@ class SqliteDatabase implements Database {
       settled: () => this.#durability.durable(),
       onCommitted: (writerNid, position) => this.#announce(writerNid, position),
       onFault,
+      failpoint,
     })
   }
 

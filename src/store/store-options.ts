@@ -1,3 +1,4 @@
+import type { Failpoint } from '../util/failpoint.ts'
 import type { Clock } from '../util/ports.ts'
 import { listMigrations } from './migrate.ts'
 import type { Migration } from './migrate.ts'
@@ -18,9 +19,11 @@ export interface StoreOptions {
   readonly onFatal: (error: Error) => void
   /** something failed that no caller waits for */
   readonly onFault: (error: unknown) => void
+  readonly failpoint?: Failpoint | undefined
 }
 
 /** What the runner of migrations is told. */
-export function migrationOptions({ clock, migrates = true, migrations }: StoreOptions, engine: Engine) {
-  return { clock, applies: migrates, migrations: migrations ?? listMigrations(engine) }
+export function migrationOptions({ clock, migrates = true, migrations, failpoint }: StoreOptions, engine: Engine) {
+  const at = (place: string) => failpoint?.(`migration:${place}`)
+  return { clock, applies: migrates, migrations: migrations ?? listMigrations(engine), failpoint: at }
 }
