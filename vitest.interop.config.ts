@@ -7,8 +7,6 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 120_000,
     fileParallelism: false,
-    // On a busy machine a peer's rewrite may take longer than one wait.
-    retry: 1,
     pool: 'forks',
   },
 })

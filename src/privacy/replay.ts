@@ -61,7 +61,7 @@ async function replayErasure(deps: PrivacyDeps, entry: ErasureEntry, seq: number
     if (!(error instanceof AlreadyErasing)) throw error
     return
   }
-  await workOn(deps, nid, { signal: deps.eraser.signal, before: 'REDACT' })
+  await workOn(deps, nid, { signal: deps.eraser.signal, before: ['REDACT', 'PART'] })
 }
 
 async function replayDeactivation(deps: PrivacyDeps, userId: UserId, ts: number, seq: number): Promise<void> {

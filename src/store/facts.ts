@@ -3,6 +3,9 @@ import { facts } from '../../schema/tables/erasure.ts'
 import type { Conn, Tx } from './database.ts'
 import { query, sqlRun } from './query.ts'
 
+/** When something of an erased person was deleted outside of a job: the database is to be rewritten for it. */
+export const deletedFact = 'deleted_ts'
+
 const find = query<{ name: string }>('findFact')(({ db, t, p }) =>
   db
     .select({ value: t(facts).value })

@@ -24,6 +24,10 @@ const due = sqlQuery<{ now: number }, InboundErasure>(
   `select ${columns} from inbound_erasures i join users u on u.user_nid = i.user_nid
    where i.done_ts is null and i.quarantine_until_ts <= :now order by i.user_nid limit 100`,
 )
+const nextDue = sqlQuery<object, { due_ts: number | null }>(
+  'findNextInboundTs',
+  'select min(quarantine_until_ts) as due_ts from inbound_erasures where done_ts is null',
+)
 const held = sqlQuery<object, InboundErasure>(
   'listHeldInboundErasures',
   `select ${columns} from inbound_erasures i join users u on u.user_nid = i.user_nid
@@ -49,6 +53,11 @@ export function findInboundErasure(conn: Conn, userNid: number): Promise<Inbound
 /** Those whose quarantine is over and that are not done, at most 100. */
 export function listDueInboundErasures(conn: Conn, now: number): Promise<InboundErasure[]> {
   return due(conn, { now })
+}
+
+/** When the quarantine of the next one ends, undefined where none is open. */
+export async function findNextInboundTs(conn: Conn): Promise<number | undefined> {
+  return (await nextDue.first(conn))?.due_ts ?? undefined
 }
 
 /** Those that are done in mode `forget`: local people may hold what was written. */

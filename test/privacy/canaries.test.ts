@@ -239,7 +239,7 @@ describe.each(engines)('mode redact on $engine', ({ engine, missing, logging }) 
       const { canaries, peerServer, home, life } = world
       shown = await showErasure(home, life.alice.userId)
       const left = () => forbidden(world, shown, canaries.search(peerServer.folder))
-      await eventually(async () => left().length === 0, 60_000).catch(() => undefined)
+      await eventually(async () => left().length === 0, 120_000).catch(() => undefined)
       expect(left()).toEqual([])
       expect((await world.cast.peer.download(life.media.picture)).status).toBe(404)
     })

@@ -48,7 +48,9 @@ export class LeapClock implements Clock {
     this.nowTs += ms
     await new Promise((resolve) => setImmediate(resolve))
   }
-  setTimer = () => () => {}
+  setTimer =
+    (_ms: number, _fn: () => void): (() => void) =>
+    () => {}
 }
 
 let statements = 0
@@ -290,7 +292,7 @@ export class ErasureWorld {
       if (row !== undefined && until(row)) return row
       const waitUntilTs = await workOn(this.deps, nid, {
         signal: new AbortController().signal,
-        ...(before === undefined ? {} : { before }),
+        ...(before === undefined ? {} : { before: [before] }),
       })
       await forwardDue(this.deps)
       if (waitUntilTs !== undefined) this.clock.nowTs = Math.max(this.clock.nowTs, waitUntilTs)

@@ -14,7 +14,7 @@ import type { Job, StepResult } from './job.ts'
 import { writeFor } from './job.ts'
 import { countNow } from './kept.ts'
 import { pruneAtRest } from './redact.ts'
-import { rewriteDueTs, rewriteNow, wasRewrittenSince } from './rewrite.ts'
+import { rewriteNow, rewriteWaitsUntil, wasRewrittenSince } from './rewrite.ts'
 
 const slice = 50
 
@@ -40,8 +40,8 @@ export async function collect(deps: PrivacyDeps, job: Job): Promise<StepResult> 
     })
   }
   if (await wasRewrittenSince(deps, collectedTs)) return 'done'
-  const dueTs = await rewriteDueTs(deps, job.deadlineTs)
-  if (deps.clock.now() < dueTs) return { waitUntilTs: dueTs }
+  const waitUntilTs = await rewriteWaitsUntil(deps, job.deadlineTs)
+  if (waitUntilTs !== undefined) return { waitUntilTs }
   await rewriteNow(deps)
   deps.failpoint?.('erasure:in:COLLECT:rewritten')
   return (await wasRewrittenSince(deps, collectedTs)) ? 'done' : { waitUntilTs: deps.clock.now() + 1_000 }

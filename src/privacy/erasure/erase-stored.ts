@@ -4,16 +4,13 @@ import type { ErasureMark } from '../../rooms/prune-rule.ts'
 import { listEventsBySender, listRoomsWrittenIn } from '../../store/erasure-events.ts'
 import { deleteLinksOfMedia, listMediaWithHolders, listRemoteMediaOfUser } from '../../store/erasure-media.ts'
 import type { ErasureMode } from '../../store/erasures.ts'
-import { raiseFact } from '../../store/facts.ts'
+import { deletedFact, raiseFact } from '../../store/facts.ts'
 import { room as roomLock } from '../../store/locks.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import { Holders } from './holders.ts'
 import { pruneStored } from './prune.ts'
 
 const slice = 100
-
-/** When something was deleted outside of a job, so that the next rewrite is due for it. */
-export const deletedFact = 'deleted_ts'
 
 /** Whose stored content goes. */
 export interface StoredErasure {

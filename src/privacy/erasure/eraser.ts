@@ -1,44 +1,55 @@
 import type { ServerName } from '../../protocol/ids.ts'
 import { findNextPeerTs, listPendingHosts, wakePeer } from '../../store/erasure-peers.ts'
-import { advanceErasure, listOpenErasures } from '../../store/erasures.ts'
-import type { ErasureRow, ErasureState } from '../../store/erasures.ts'
+import { listOpenErasures } from '../../store/erasures.ts'
+import type { ErasureRow } from '../../store/erasures.ts'
+import { findNextInboundTs } from '../../store/inbound-erasures.ts'
 import { findServerNid } from '../../store/servers.ts'
 import type { Budget } from '../../util/budget.ts'
 import { KeyedMutex } from '../../util/mutex.ts'
 import { Semaphore } from '../../util/semaphore.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import { eraseInboundDue } from '../inbound/erase-inbound.ts'
+import { DeadlineWatch } from './deadline.ts'
 import { forwardDue } from './forward.ts'
-import { eraseReleased } from './released.ts'
+import { Lanes } from './lanes.ts'
+import type { DueTs } from './lanes.ts'
 import { bucketFor } from './pace.ts'
 import { leaveLateRooms } from './part.ts'
+import { eraseReleased } from './released.ts'
+import { rewriteIfDeleted } from './rewrite.ts'
 import { stepOf } from './states.ts'
+import type { Step } from './states.ts'
 import { workOn } from './worker.ts'
 
 const jobsAtOnce = 4
-/** The longest time without looking: other processes' jobs and holders that are gone are found by it. */
-const pollMs = 60_000
+/** The longest time without looking: what other processes, or nobody any more, work on is found by it. */
+const pollMs = { sqlite: 60_000, postgres: 3_000 } as const
+const longPollMs = 60_000
 const releasedEveryMs = 3_600_000
 const retryMs = 30_000
 /** A server that makes contact is not asked again sooner than this after the last time. */
 const contactMs = 10 * 60_000
+/** The first steps end in minutes; the others may wait for days. */
+const slowSteps: readonly Step[] = ['REDACT', 'PART', 'COLLECT', 'SETTLED']
 
 /** Works through erasures: one for each process. Everything it knows is in the database; it may be killed at any moment. */
 export class Eraser {
   /** Redactions of all erasures together; undefined: no limit. */
   bucket: Budget | undefined
   readonly #mutexes = new KeyedMutex<string>()
-  readonly #slots = new Semaphore(jobsAtOnce)
+  readonly #quickSlots = new Semaphore(jobsAtOnce)
+  readonly #slowSlots = new Semaphore(jobsAtOnce)
   readonly #stopping = new AbortController()
-  readonly #notBefore = new Map<number, number>()
-  readonly #alarmed = new Set<string>()
+  readonly #deadlines = new DeadlineWatch()
+  /** where each job stood when it was last looked at */
+  readonly #standings = new Map<number, string>()
   #deps: PrivacyDeps | undefined
+  #lanes: Lanes | undefined
   #pendingHosts = new Set<ServerName>()
   #running: Promise<void> | undefined
   #isWanted = false
   #cancel = () => {}
   #stopContacts = () => {}
-  #releasedTs = 0
 
   /** Runs `fn` alone among those of the same key in this process. */
   alone<T>(key: string, fn: () => Promise<T>): Promise<T> {
@@ -55,6 +66,7 @@ export class Eraser {
   /** What `start` does before the first round: enough for work that is asked for by hand. */
   prepare(deps: PrivacyDeps): void {
     this.#deps = deps
+    this.#lanes = new Lanes(deps.clock, () => this.#run())
     this.bucket = bucketFor(deps.config.erasure.rates.total, deps.clock)
   }
 
@@ -65,14 +77,13 @@ export class Eraser {
 
   /** There is something to do. */
   wake(): void {
-    this.#notBefore.clear()
+    this.#lanes?.allSoon()
     this.#run()
   }
 
   /** Somebody who may hold what an erased person wrote is gone. */
   holdersChanged(): void {
-    this.#releasedTs = 0
-    this.#run()
+    this.#soon('released')
   }
 
   /** An authenticated request came from a server: what waits for it is tried now. */
@@ -85,122 +96,128 @@ export class Eraser {
         const nid = await findServerNid(tx, server)
         return nid === undefined ? 0 : wakePeer(tx, nid, now, now - contactMs)
       })
-      .then((woken) => (woken > 0 ? this.#run() : undefined))
+      .then((woken) => (woken > 0 ? this.#soon('forward') : undefined))
       .catch((error: unknown) => deps.log.warn('a server that made contact could not be noted', { error }))
   }
 
-  /** Resolves when the round that is under way, and one that was asked for meanwhile, are over. */
+  /** Resolves when nothing is under way. */
   async settled(): Promise<void> {
-    while (this.#running !== undefined) await this.#running
+    while (this.#running !== undefined || this.#lanes?.isIdle === false) {
+      await this.#running
+      await this.#lanes?.ended()
+    }
   }
 
   /** Stops after the write that is under way. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the server stops'))
     this.#stopContacts()
-    this.#cancel()
     await this.settled()
+    this.#cancel()
+  }
+
+  #soon(lane: string): void {
+    this.#lanes?.soon(lane)
+    this.#run()
   }
 
   #run(): void {
     this.#isWanted = true
-    if (this.#running !== undefined || this.#deps === undefined || this.#stopping.signal.aborted) return
     const deps = this.#deps
-    this.#running = this.#rounds(deps)
-      .catch((error: unknown) => {
-        if (!this.#stopping.signal.aborted) deps.log.error('a round of erasures failed', { error })
-      })
-      .finally(() => {
-        this.#running = undefined
-        if (this.#isWanted) this.#run()
-      })
+    if (this.#running !== undefined || deps === undefined || this.#stopping.signal.aborted) return
+    this.#running = this.#rounds(deps).finally(() => {
+      this.#running = undefined
+      if (this.#isWanted) this.#run()
+    })
   }
 
   async #rounds(deps: PrivacyDeps): Promise<void> {
-    let nextTs = Infinity
+    let nextTs = deps.clock.now() + retryMs
     while (this.#isWanted && !this.#stopping.signal.aborted) {
       this.#isWanted = false
       this.#cancel()
-      nextTs = await this.#round(deps)
+      try {
+        nextTs = await this.#round(deps)
+      } catch (error) {
+        if (!this.#stopping.signal.aborted) deps.log.error('a round of erasures failed', { error })
+      }
     }
     if (this.#stopping.signal.aborted) return
-    const waitMs = Math.max(50, Math.min(pollMs, nextTs - deps.clock.now()))
+    const waitMs = Math.max(50, Math.min(pollMs[deps.database.engine], nextTs - deps.clock.now()))
     this.#cancel = deps.clock.setTimer(waitMs, () => this.#run())
   }
 
-  /** Gives when something is due next. */
+  /** Begins what is due and waits for none of it: a long erasure holds nobody else up. Gives when something is due next. */
   async #round(deps: PrivacyDeps): Promise<number> {
+    const lanes = this.#lanes
+    if (lanes === undefined) return (await deps.database.read(findNextInboundTs)) ?? Infinity
     const open = await deps.database.read(listOpenErasures)
-    for (const row of open) await this.#watchDeadline(deps, row)
-    const due = open.filter(({ erasure_nid: nid }) => (this.#notBefore.get(nid) ?? 0) <= deps.clock.now())
-    await Promise.all([
-      ...due.map((row) => this.#slots.run(() => this.#work(deps, row))),
-      this.#safely(deps, () => this.#forward(deps)),
-      this.#safely(deps, () => leaveLateRooms(deps)),
-      this.#safely(deps, () => eraseInboundDue(deps, this.signal)),
-    ])
-    const now = deps.clock.now()
-    if (now - this.#releasedTs >= releasedEveryMs) {
-      this.#releasedTs = now
-      await this.#safely(deps, () => eraseReleased(deps, this.signal))
-    }
+    for (const row of open) await this.#deadlines.look(deps, row)
+    lanes.keep(new Set([...fixedLanes, ...open.map(laneOf)]))
+    for (const row of open) this.#beginJob(deps, lanes, row)
+    this.#begin(deps, 'forward', () => this.#forward(deps))
+    this.#begin(deps, 'rooms', () => leaveLateRooms(deps).then(() => deps.clock.now() + longPollMs))
+    this.#begin(deps, 'inbound', () => this.#inbound(deps))
+    this.#begin(deps, 'released', () => this.#released(deps))
+    this.#begin(deps, 'rewrite', async () => (await rewriteIfDeleted(deps)) ?? deps.clock.now() + longPollMs)
     this.#pendingHosts = await deps.database.read(listPendingHosts)
-    const nextPeerTs = (await deps.database.read(findNextPeerTs)) ?? Infinity
-    const waits = open.map(({ erasure_nid: nid }) => this.#notBefore.get(nid) ?? Infinity)
-    return Math.min(nextPeerTs, ...waits)
+    return lanes.nextTs()
+  }
+
+  #begin(deps: PrivacyDeps, lane: string, fn: () => Promise<DueTs>): void {
+    this.#lanes?.begin(lane, async () => {
+      try {
+        return await fn()
+      } catch (error) {
+        if (!this.signal.aborted)
+          deps.log.error('a part of the work on erasures failed and is tried again', { part: lane, error })
+        return deps.clock.now() + retryMs
+      }
+    })
+  }
+
+  #beginJob(deps: PrivacyDeps, lanes: Lanes, row: ErasureRow): void {
+    const { erasure_nid: nid, state, resume_state: resume, mode } = row
+    const lane = laneOf(row)
+    if (lanes.isRunning(lane)) return void this.#standings.delete(nid)
+    // an operator, or another process, has moved it since
+    const standing = `${state} ${resume} ${mode}`
+    if ((this.#standings.get(nid) ?? standing) !== standing) lanes.soon(lane)
+    this.#standings.set(nid, standing)
+    const step = stepOf(row)
+    if (step !== undefined) this.#begin(deps, lane, () => this.#work(deps, nid, step))
+  }
+
+  /** Until an account is scrubbed nothing waits for erasures that have come further (SCRUB: within an hour). */
+  async #work(deps: PrivacyDeps, nid: number, step: Step): Promise<DueTs> {
+    const limits = { signal: this.signal, reached: () => this.#soon('forward') }
+    const quick = slowSteps.includes(step)
+      ? undefined
+      : await this.#quickSlots.run(() => workOn(deps, nid, { ...limits, before: slowSteps }))
+    return quick ?? this.#slowSlots.run(() => workOn(deps, nid, limits))
   }
 
   /** A job may be closed as soon as the last of its servers is told. */
-  async #forward(deps: PrivacyDeps): Promise<void> {
-    if (!(await forwardDue(deps))) return
-    this.#notBefore.clear()
-    this.#isWanted = true
-  }
-
-  async #work(deps: PrivacyDeps, row: ErasureRow): Promise<void> {
-    const { erasure_nid: nid } = row
-    try {
-      const untilTs = await workOn(deps, nid, { signal: this.signal })
-      this.#notBefore.set(nid, untilTs ?? Infinity)
-      // what was just reached lets its servers be told, and a job whose servers are all told is closed
-      const after = stepOf(row)
-      if (after === 'SETTLED' ? untilTs === undefined : after !== undefined)
-        this.#isWanted ||= await this.#hasMoved(deps, row)
-    } catch (error) {
-      if (this.signal.aborted) return
-      this.#notBefore.set(nid, deps.clock.now() + retryMs)
-      deps.log.error('a step of an erasure failed and is tried again', { erasure: row.id, state: row.state, error })
-    }
-  }
-
-  async #hasMoved(deps: PrivacyDeps, { erasure_nid: nid, state }: ErasureRow): Promise<boolean> {
-    const open = await deps.database.read(listOpenErasures)
-    const now = open.find((row) => row.erasure_nid === nid)
-    return now !== undefined && now.state !== state
-  }
-
-  async #safely(deps: PrivacyDeps, fn: () => Promise<void>): Promise<void> {
-    try {
-      await fn()
-    } catch (error) {
-      if (!this.signal.aborted) deps.log.error('a part of the work on erasures failed and is tried again', { error })
-    }
-  }
-
-  /** At 80% of the time an alarm, past it the state STUCK: never silence. */
-  async #watchDeadline(deps: PrivacyDeps, row: ErasureRow): Promise<void> {
-    if (row.settled_ts !== null || row.state === 'HELD') return
+  async #forward(deps: PrivacyDeps): Promise<DueTs> {
+    if (await forwardDue(deps))
+      for (const row of await deps.database.read(listOpenErasures))
+        if (stepOf(row) === 'SETTLED') this.#lanes?.soon(laneOf(row))
     const now = deps.clock.now()
-    const share = (now - row.requested_ts) / Math.max(1, row.deadline_ts - row.requested_ts)
-    if (share > 1 && row.state !== 'STUCK' && stepOf(row) !== undefined)
-      await deps.database.write((tx) =>
-        advanceErasure(tx, row.erasure_nid, { state: 'STUCK', resume: row.state as ErasureState }),
-      )
-    const level = share > 1 ? 'late' : share >= 0.8 ? 'soon' : undefined
-    if (level === undefined || this.#alarmed.has(`${row.id} ${level}`)) return
-    this.#alarmed.add(`${row.id} ${level}`)
-    const text =
-      level === 'late' ? 'ALARM: an erasure has missed its deadline' : 'ALARM: an erasure is close to its deadline'
-    deps.log.error(text, { erasure: row.id, state: row.state })
+    return Math.min((await deps.database.read(findNextPeerTs)) ?? Infinity, now + longPollMs)
+  }
+
+  async #inbound(deps: PrivacyDeps): Promise<DueTs> {
+    if (await eraseInboundDue(deps, this.signal)) this.#lanes?.soon('rewrite')
+    return Math.min(Infinity, deps.clock.now() + longPollMs)
+  }
+
+  async #released(deps: PrivacyDeps): Promise<DueTs> {
+    await eraseReleased(deps, this.signal)
+    this.#lanes?.soon('rewrite')
+    return deps.clock.now() + releasedEveryMs
   }
 }
+
+const fixedLanes = ['forward', 'rooms', 'inbound', 'released', 'rewrite'] as const
+
+const laneOf = ({ erasure_nid: nid }: Pick<ErasureRow, 'erasure_nid'>) => `erasure ${nid}`

@@ -4,8 +4,8 @@ import { renewErasureLease } from '../../store/erasures.ts'
 import type { ErasureMode } from '../../store/erasures.ts'
 import type { PrivacyDeps } from '../deps.ts'
 
-/** How long a worker has a job without a sign of life. */
-export const leaseMs = 60_000
+/** How long a worker has a job without a sign of life: others take what a killed process had when it is over. */
+export const leaseMs = 10_000
 
 /** Another worker has the job by now, or an operator has changed it. */
 export class LostLease extends Error {

@@ -1,6 +1,6 @@
 import { tables } from '../../../schema/tables/index.ts'
 import { sweepBlobs } from '../../media/remove.ts'
-import { findFact, raiseFact } from '../../store/facts.ts'
+import { deletedFact, findFact, raiseFact } from '../../store/facts.ts'
 import type { PrivacyDeps } from '../deps.ts'
 
 /** Begin of the last rewrite that was finished. */
@@ -13,17 +13,26 @@ export const personalTables: readonly string[] = tables
   .filter(({ map }) => map.erasure === 'delete' || map.erasure === 'prune')
   .map(({ name }) => name)
 
-/** When the database may be rewritten next, for a job with this deadline (ms). */
-export async function rewriteDueTs(
+/** When a rewrite for a job with this deadline (ms) is due; undefined: it is. */
+export async function rewriteWaitsUntil(
   deps: Pick<PrivacyDeps, 'database' | 'clock' | 'config'>,
   deadlineTs: number,
-): Promise<number> {
-  const { everyMs, window } = deps.config.erasure.rewrite
+): Promise<number | undefined> {
   const last = Number((await deps.database.read((conn) => findFact(conn, doneFact))) ?? 0)
-  const earliest = Math.max(deps.clock.now(), last + everyMs)
+  // read once, and after the wait for the database: a moment taken before it is never as late as one taken after it
+  return rewriteWait(deps.config.erasure.rewrite, { now: deps.clock.now(), last, deadlineTs })
+}
+
+/** As `rewriteWaitsUntil`, for a last rewrite that began at `last`. Pure. */
+export function rewriteWait(
+  { everyMs, window }: PrivacyDeps['config']['erasure']['rewrite'],
+  { now, last, deadlineTs }: { readonly now: number; readonly last: number; readonly deadlineTs: number },
+): number | undefined {
+  const earliest = Math.max(now, last + everyMs)
   const wished = window === null ? earliest : nextInWindow(window, earliest)
   // the promise of 30 days comes before the wish for a quiet hour
-  return Math.max(deps.clock.now(), Math.min(wished, deadlineTs - 6 * hourMs))
+  const dueTs = Math.min(wished, deadlineTs - 6 * hourMs)
+  return dueTs > now ? dueTs : undefined
 }
 
 /** The next moment from `ts` on in a window of the day, `02:00-05:00`, in UTC. Pure. */
@@ -54,4 +63,16 @@ export async function rewriteNow(
     await deps.database.write((tx) => raiseFact(tx, doneFact, began))
     deps.log.info('the database was rewritten')
   })
+}
+
+/**
+ * Rewrites the database for what was deleted outside of a job, when that is due. Gives when it will be, undefined where
+ * nothing waits for it.
+ */
+export async function rewriteIfDeleted(deps: PrivacyDeps): Promise<number | undefined> {
+  const deletedTs = Number((await deps.database.read((conn) => findFact(conn, deletedFact))) ?? -1)
+  if (deletedTs < 0 || (await wasRewrittenSince(deps, deletedTs))) return undefined
+  const untilTs = await rewriteWaitsUntil(deps, deletedTs + 30 * dayMs)
+  if (untilTs === undefined) await rewriteNow(deps)
+  return untilTs
 }

@@ -34,8 +34,10 @@ const work: Readonly<Record<Step, (deps: PrivacyDeps, job: Job) => Promise<StepR
 /** How far a worker goes. */
 export interface WorkLimits {
   readonly signal: AbortSignal
-  /** stops before this step */
-  readonly before?: Step
+  /** stops before these steps */
+  readonly before?: readonly Step[]
+  /** called when the job has come to another state */
+  readonly reached?: () => void
 }
 
 /**
@@ -46,29 +48,36 @@ export interface WorkLimits {
 export async function workOn(
   deps: PrivacyDeps,
   erasureNid: number,
-  { signal, before }: WorkLimits,
+  { signal, before = [], reached }: WorkLimits,
 ): Promise<number | undefined> {
   const now = deps.clock.now()
   const fence = await deps.database.write((tx) => leaseErasure(tx, erasureNid, now, now + leaseMs))
-  if (fence === undefined) return now + leaseMs / 4
+  if (fence === undefined) return leaseEnd(deps, erasureNid)
   const stopRenewing = keepLease(deps, erasureNid, fence)
   try {
     for (;;) {
       const job = await loadJob(deps, erasureNid, fence, signal)
-      if (job === undefined || job.step === before) return undefined
+      if (job === undefined || before.includes(job.step)) return undefined
       const result = await work[job.step](deps, job)
       if (result !== 'done') return result.waitUntilTs
       deps.failpoint?.(`erasure:before:${stateAfter(job.step, job.mode)}`)
       await advance(deps, job)
+      reached?.()
       deps.failpoint?.(`erasure:after:${job.step}`)
     }
   } catch (error) {
-    if (error instanceof LostLease) return deps.clock.now() + leaseMs / 4
+    if (error instanceof LostLease) return leaseEnd(deps, erasureNid)
     throw error
   } finally {
     stopRenewing()
     await deps.database.write((tx) => releaseErasureLease(tx, erasureNid, fence)).catch(() => undefined)
   }
+}
+
+/** When another worker's lease ends, unless that worker renews it; undefined where there is nothing to work on. */
+async function leaseEnd(deps: PrivacyDeps, nid: number): Promise<number | undefined> {
+  const row = await deps.database.read((conn) => findErasure(conn, nid))
+  return row === undefined || stepOf(row) === undefined ? undefined : row.lease_until_ts
 }
 
 interface Loaded extends Job {
@@ -127,8 +136,12 @@ function keepLease(deps: PrivacyDeps, nid: number, fence: number): () => void {
     cancel = deps.clock.setTimer(leaseMs / 3, () => {
       void deps.database
         .write((tx) => renewErasureLease(tx, nid, fence, deps.clock.now() + leaseMs))
+        .catch((error: unknown) => {
+          // still ours until it ends: the next try may come in time
+          deps.log.warn('the lease of an erasure could not be renewed', { error })
+          return true
+        })
         .then((isKept) => (isKept && !isOver ? arm() : undefined))
-        .catch((error: unknown) => deps.log.warn('the lease of an erasure could not be renewed', { error }))
     })
   }
   arm()

@@ -1,11 +1,13 @@
-import { raiseFact } from '../../store/facts.ts'
+import { deletedFact, raiseFact } from '../../store/facts.ts'
 import { listDueInboundErasures, putInboundErasureDone } from '../../store/inbound-erasures.ts'
 import type { PrivacyDeps } from '../deps.ts'
-import { deletedFact, eraseStored } from '../erasure/erase-stored.ts'
-import { rewriteIfDeleted } from '../erasure/released.ts'
+import { eraseStored } from '../erasure/erase-stored.ts'
 
-/** The destructive part of erasures that other servers asked for, when their quarantine is over. It may be repeated. */
-export async function eraseInboundDue(deps: PrivacyDeps, signal: AbortSignal): Promise<void> {
+/**
+ * The destructive part of erasures that other servers asked for, when their quarantine is over. It may be repeated. Gives
+ * whether any was due: the database is to be rewritten for it.
+ */
+export async function eraseInboundDue(deps: PrivacyDeps, signal: AbortSignal): Promise<boolean> {
   const due = await deps.database.read((conn) => listDueInboundErasures(conn, deps.clock.now()))
   for (const row of due) {
     await eraseStored(deps, signal, {
@@ -23,5 +25,5 @@ export async function eraseInboundDue(deps: PrivacyDeps, signal: AbortSignal): P
     })
     deps.log.info('an erasure that another server asked for is done')
   }
-  if (due.length > 0) await rewriteIfDeleted(deps)
+  return due.length > 0
 }
