@@ -5,7 +5,7 @@ import { pruneEvent } from '../protocol/redact.ts'
 import type { Tx } from '../store/database.ts'
 import { insertEventMedia } from '../store/event-media.ts'
 import type { EventRow, KnownEvent } from '../store/events.ts'
-import { insertEvents, listKnownEvents, reserveEventNids } from '../store/events.ts'
+import { insertEvents, isPlaceTaken, listKnownEvents, reserveEventNids } from '../store/events.ts'
 import { packNids } from '../store/packed.ts'
 import { listAwaited } from '../store/redactions.ts'
 import { putStateKeys } from '../store/state-keys.ts'
@@ -82,6 +82,7 @@ async function storeChunk(
   const verdicts: ReceivedVerdict[] = []
   const plans: Plan[] = []
   const accepted = new Map<EventId, CheckedEvent>(judged)
+  let hasCreate = await knowsOtherCreate(tx, deps, room, chunk, known)
   for (const event of chunk) {
     const { eventId } = event
     const row = known.get(eventId)
@@ -96,6 +97,10 @@ async function storeChunk(
       )
       continue
     }
+    if (event.type === 'm.room.create' && hasCreate) {
+      verdicts.push({ eventId, verdict: 'refused', error: 'the room has its create event' })
+      continue
+    }
     const authEvents = event.authEventIds.map((id) => accepted.get(id))
     const createId = createIdOf(event)
     const create = createId === undefined ? undefined : accepted.get(createId)
@@ -105,6 +110,7 @@ async function storeChunk(
     }
     const rejected = checkAuthEvents(event, authEvents as CheckedEvent[], create)
     accepted.set(eventId, { event, rejected: rejected !== undefined })
+    hasCreate ||= event.type === 'm.room.create' && rejected === undefined
     plans.push({ event, authNids: event.authEventIds.map((id) => judged.get(id)?.nid ?? id), rejected })
     verdicts.push(
       rejected === undefined ? { eventId, verdict: 'accepted' } : { eventId, verdict: 'rejected', error: rejected },
@@ -112,6 +118,19 @@ async function storeChunk(
   }
   await insertPlans(tx, deps, room, plans)
   return verdicts
+}
+
+/** Whether the chunk brings a new create event to a room that has one: before version 12 its server could make several. */
+async function knowsOtherCreate(
+  tx: Tx,
+  deps: OutlierDeps,
+  { nid }: Pick<Room, 'nid'>,
+  chunk: readonly RoomEvent[],
+  known: ReadonlyMap<EventId, KnownEvent>,
+): Promise<boolean> {
+  if (!chunk.some(({ type, eventId }) => type === 'm.room.create' && !known.has(eventId))) return false
+  const key = await deps.roomCache.stateKeyNid(tx, { type: 'm.room.create', stateKey: '' })
+  return key !== undefined && isPlaceTaken(tx, nid, key)
 }
 
 /** The stored ones among the auth events. */

@@ -181,6 +181,11 @@ const reserve = sqlQuery<{ count: number }, { nid: number }>('reserveEventNids',
   postgres: `select nextval(pg_get_serial_sequence('events', 'event_nid'))::bigint as nid
     from generate_series(1, :count::bigint)`,
 })
+const atPlace = sqlQuery<{ roomNid: number; stateKeyNid: number }, { nid: number }>(
+  'findEventAtPlace',
+  `select event_nid as nid from events
+    where state_key_nid = :stateKeyNid and room_nid = :roomNid and rejected is null limit 1`,
+)
 const neighbour = sqlQuery<{ roomNid: number; ord: number }, { ord: number | null }>(
   'findOrdBelow',
   'select max(ord) as ord from events where room_nid = :roomNid and ord < :ord and ord is not null',
@@ -189,6 +194,11 @@ const dropNotification = sqlRun<{ nid: number }>(
   'deleteUserNotifications',
   'delete from user_notifications where event_nid = :nid',
 )
+
+/** Whether the room has a state event for this place that was not rejected, be it an outlier. Looks through all rooms' events for the place: not for common ones. */
+export async function isPlaceTaken(conn: Conn, roomNid: number, stateKeyNid: number): Promise<boolean> {
+  return (await atPlace.first(conn, { roomNid, stateKeyNid })) !== undefined
+}
 
 /** The row of an event. */
 export function findEventById(conn: Conn, eventId: EventId): Promise<EventRow | undefined> {

@@ -206,6 +206,7 @@ export function remoteEvent(
   return event
 }
 
-function referenceTo(roomVersion: RoomVersion, { eventId, pdu }: RoomEvent): Json {
+/** How an event names another one among its previous or auth events. */
+export function referenceTo(roomVersion: RoomVersion, { eventId, pdu }: RoomEvent): Json {
   return roomVersion.eventIdFormat === 'origin' ? [eventId, { sha256: referenceHash(roomVersion, pdu) }] : eventId
 }
