@@ -51,8 +51,7 @@ export async function judgeAndAppend(
   // Before version 3 the origin chooses the id: what is judged must be what is stored.
   if (self !== undefined && event.version.eventIdFormat === 'origin') {
     const stored = await storedForm(tx, deps, room, self, event)
-    if (essentialJson(event.version, stored.pdu) !== essentialJson(event.version, event.pdu))
-      return refuse('another event is stored under this id')
+    if (!isSameEvent(stored, event)) return refuse(anotherEvent)
   }
   if (event.type === 'm.room.create') {
     const isFirst = self !== undefined && self.rejected === null && prevEventIds.length === 0 && arrival === 'old'
@@ -130,6 +129,14 @@ async function storedForm(
   event: RoomEvent,
 ): Promise<RoomEvent> {
   return (await loadEvents(deps, tx, room, [eventNid])).get(eventNid) ?? event
+}
+
+export const anotherEvent = 'another event is stored under this id'
+
+/** Whether what is stored under an id is this event, whole or redacted. */
+export function isSameEvent(stored: RoomEvent | undefined, event: RoomEvent): boolean {
+  if (stored === undefined) return false
+  return essentialJson(event.version, stored.pdu) === essentialJson(event.version, event.pdu)
 }
 
 /** What an event that is stored already was judged: a refusal stays one however often the event is offered. */

@@ -7,10 +7,11 @@ import { room as roomLock } from '../store/locks.ts'
 import { withRetries } from '../store/retries.ts'
 import type { AppendDeps } from './append.ts'
 import type { RoomsDeps } from './deps.ts'
+import { loadEventsByIds } from './events.ts'
 import type { FetchDeps } from './fetch.ts'
 import { fillGaps } from './fetch.ts'
 import type { Candidate } from './live.ts'
-import { judgeAndAppend, knownVerdict } from './live.ts'
+import { anotherEvent, isSameEvent, judgeAndAppend, knownVerdict } from './live.ts'
 import { resolveGroups } from './resolve.ts'
 import { allEdges, inOrder } from './topological.ts'
 import type { ReceivedVerdict } from './verdict.ts'
@@ -39,7 +40,7 @@ export async function receiveLive(
   options: LiveOptions = {},
 ): Promise<Map<EventId, ReceivedVerdict>> {
   const verdicts = new Map<EventId, ReceivedVerdict>()
-  const fresh = await withoutKnown(deps, events, verdicts)
+  const fresh = await withoutKnown(deps, roomId, events, verdicts)
   const { fetched, given } = await fillGaps(deps, roomId, origin, fresh)
   const ordered = inOrder([...fetched, ...fresh], allEdges)
   await resolveAhead(deps, roomId, ordered)
@@ -65,19 +66,24 @@ export async function receiveLive(
 
 async function withoutKnown(
   deps: LiveDeps,
+  roomId: RoomId,
   events: readonly RoomEvent[],
   verdicts: Map<EventId, ReceivedVerdict>,
 ): Promise<RoomEvent[]> {
-  const known = await deps.database.read((conn) =>
-    listKnownEvents(
-      conn,
-      events.map(({ eventId }) => eventId),
-    ),
-  )
-  return events.filter(({ eventId }) => {
+  const { known, stored } = await deps.database.read(async (conn) => {
+    const ids = events.map(({ eventId }) => eventId)
+    const rows = await listKnownEvents(conn, ids)
+    // Before version 3 the origin chooses the id: another event may come under one that is taken.
+    const isChosen = rows.size > 0 && events[0]?.version.eventIdFormat === 'origin'
+    const same = isChosen ? await loadEventsByIds(conn, await deps.roomCache.get(conn, roomId), ids) : undefined
+    return { known: rows, stored: same }
+  })
+  return events.filter((event) => {
+    const { eventId } = event
     const row = known.get(eventId)
     if (row === undefined || row.outlier) return true
-    verdicts.set(eventId, knownVerdict(row))
+    const isAnother = stored !== undefined && !isSameEvent(stored.get(eventId)?.event, event)
+    verdicts.set(eventId, isAnother ? { eventId, verdict: 'refused', error: anotherEvent } : knownVerdict(row))
     return false
   })
 }

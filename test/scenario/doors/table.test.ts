@@ -16,7 +16,11 @@ describe.each(['1', '5', '11', '12'])('in room version %s', (version) => {
   beforeAll(async () => {
     stage = await Stage.start()
     stage.world.evil('third.test').key = testKey('third.test')
-    const [open, other, knock] = [await stage.room({ version }), await stage.room({ version }), await stage.room({ version })]
+    const [open, other, knock] = [
+      await stage.room({ version }),
+      await stage.room({ version }),
+      await stage.room({ version }),
+    ]
     const isKnown = knock.version.knocking
     if (isKnown)
       await stage.send([knock.add({ type: 'm.room.join_rules', stateKey: '', content: { join_rule: 'knock' } }).text])
@@ -35,7 +39,16 @@ describe.each(['1', '5', '11', '12'])('in room version %s', (version) => {
       const marker = `m${Math.random().toString(36).slice(2)}`
       const { signingKey: ourKey } = stage.server.composed.deps
       const ourUser: UserId = stage.alice.id
-      const given: Case = { ground, kind, door: door.name, rooms, version: ground.room.version, marker, ourKey, ourUser }
+      const given: Case = {
+        ground,
+        kind,
+        door: door.name,
+        rooms,
+        version: ground.room.version,
+        marker,
+        ourKey,
+        ourUser,
+      }
       const offered = check.make(given)
       if (offered === undefined) return
       const passed = await ground.offer(offered)

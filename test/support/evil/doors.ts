@@ -3,7 +3,7 @@ import { backfill } from '../../../src/rooms/backfill.ts'
 import type { Fields } from './pdu.ts'
 import { seal } from './pdu.ts'
 import { EvilRoom, type Draft } from './room.ts'
-import { raw, userOf, type Stage } from './stage.ts'
+import { answers, userOf, type Stage } from './stage.ts'
 
 const at = encodeURIComponent
 
@@ -66,15 +66,6 @@ function reference(room: EvilRoom, eventId: EventId) {
 }
 
 const stateText = (room: EvilRoom) => [...room.state.values()].map(({ text }) => text)
-
-/** Answers by the kind of request that is in the path. */
-function answers(byPart: Readonly<Record<string, () => string>>) {
-  return (request: Request) => {
-    const { pathname } = new URL(request.url)
-    const found = Object.keys(byPart).find((part) => pathname.includes(`/v1/${part}/`))
-    return found === undefined ? undefined : raw((byPart[found] as () => string)())
-  }
-}
 
 const send: Door = {
   name: '/send',

@@ -102,7 +102,8 @@ export class EvilRoom {
     if (!this.version.roomIdIsCreateHash) keys.add(place('m.room.create', ''))
     if (type === 'm.room.member' && stateKey !== undefined) {
       keys.add(place('m.room.member', stateKey))
-      if (['join', 'invite', 'knock'].includes(content['membership'] as string)) keys.add(place('m.room.join_rules', ''))
+      if (['join', 'invite', 'knock'].includes(content['membership'] as string))
+        keys.add(place('m.room.join_rules', ''))
     }
     return [...keys].flatMap((key) => this.state.get(key) ?? [])
   }

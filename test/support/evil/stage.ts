@@ -51,6 +51,8 @@ export class Stage {
     const world = await RoomsWorld.start(us)
     const evil = world.evil(them)
     evil.key = testKey(them)
+    // what we send it, it takes: it is never put off as a server that is down
+    evil.handlers.push(answers({ send: () => '{"pdus":{}}' }))
     const server = world.server(us)
     return new Stage(world, server, evil, await server.user('alice'))
   }
@@ -58,7 +60,8 @@ export class Stage {
   /** A room of the hostile server that alice has joined. */
   async room(options: RoomOptions = {}): Promise<EvilRoom> {
     const room = new EvilRoom(this.evil, options)
-    await this.join(room)
+    const { status, body } = await this.join(room)
+    if (status !== 200) throw new Error(`alice did not come in: ${status} ${JSON.stringify(body)}`)
     return room
   }
 
@@ -94,7 +97,10 @@ export class Stage {
   /** A signed request of the hostile server with exactly this body. */
   async request(method: string, target: string, body?: string, twist: Twist = {}) {
     const parsed = body === undefined ? undefined : parseJson(body, { mode: 'spelled' })
-    const made = this.evil.request(us, method, target, parsed, { ...(body === undefined ? {} : { rawBody: body }), ...twist })
+    const made = this.evil.request(us, method, target, parsed, {
+      ...(body === undefined ? {} : { rawBody: body }),
+      ...twist,
+    })
     const answer = await this.server.fetch(made)
     const text = await answer.text()
     return { status: answer.status, text, json: JSON.parse(text) as JsonObject }
@@ -122,6 +128,15 @@ export class Stage {
 
   async [Symbol.asyncDispose]() {
     await this.world[Symbol.asyncDispose]()
+  }
+}
+
+/** Answers by the kind of request that is in the path: `{ event_auth: () => '{"auth_chain":[]}' }`. */
+export function answers(byPart: Readonly<Record<string, () => string>>): EvilHandler {
+  return (request) => {
+    const { pathname } = new URL(request.url)
+    const found = Object.keys(byPart).find((part) => pathname.includes(`/v1/${part}/`))
+    return found === undefined ? undefined : raw((byPart[found] as () => string)())
   }
 }
 
