@@ -1,10 +1,10 @@
-import { LRUCache } from 'lru-cache'
 import type { Database } from '../store/database.ts'
 import { putDeviceSeen } from '../store/devices.ts'
 import { maskAddress } from '../util/address.ts'
 import type { Config } from '../util/config.ts'
 import type { Log } from '../util/log.ts'
 import type { Clock } from '../util/ports.ts'
+import { lru } from '../util/lru.ts'
 
 const onceEveryMs = 60_000
 const flushAfterMs = 10_000
@@ -37,7 +37,7 @@ export class LastSeen {
     readonly log: Log
     readonly config: Pick<Config, 'privacy'>
   }
-  readonly #noted = new LRUCache<string, number>({ max: 50_000 })
+  readonly #noted = lru<string, number>(50_000)
   readonly #pending = new Map<string, Sight>()
   #cancel: (() => void) | undefined
 

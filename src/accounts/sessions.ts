@@ -1,15 +1,15 @@
-import { LRUCache } from 'lru-cache'
 import { bumpEpoch, findEpoch } from '../store/epochs.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { findAccessToken } from '../store/tokens.ts'
 import type { TokenRow } from '../store/tokens.ts'
+import { lru } from '../util/lru.ts'
 
 /**
  * Access tokens in memory, by hash. Whatever ends a session or changes what an account may do calls `invalidate` in its
  * transaction; from the commit on no process answers by an older copy.
  */
 export class Sessions {
-  readonly #known = new LRUCache<string, TokenRow>({ max: 20_000 })
+  readonly #known = lru<string, TokenRow>(20_000)
   #epoch = -1
   #generation = 0
 

@@ -1,11 +1,11 @@
-import { LRUCache } from 'lru-cache'
 import { ignoredBy } from '../rooms/ignored.ts'
 import type { Changes } from '../store/changes.ts'
 import type { Conn } from '../store/database.ts'
+import { lru } from '../util/lru.ts'
 
 /** Whom each user ignores, by row id; kept until something of the user changes. */
 export class IgnoredUsers {
-  readonly #known = new LRUCache<number, ReadonlySet<number>>({ max: 20_000 })
+  readonly #known = lru<number, ReadonlySet<number>>(20_000)
   readonly #unsubscribe: () => void
   #version = 0
 

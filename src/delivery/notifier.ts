@@ -1,8 +1,9 @@
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
 import type { Change, Changes } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { listJoinedRoomNids } from '../store/sync.ts'
 import { nextTurn } from '../util/next-turn.ts'
+import { lru } from '../util/lru.ts'
 
 /** One request that waits. */
 interface Waiter {
@@ -47,7 +48,7 @@ export class Notifier {
 
   constructor(deps: NotifierDeps) {
     this.#deps = deps
-    this.#watches = new LRUCache({ max: mostWatches, dispose: (watch) => this.#drop(watch) })
+    this.#watches = lru(mostWatches, (watch) => this.#drop(watch))
     this.#unsubscribe = deps.changes.subscribe((change) => this.#changed(change))
   }
 

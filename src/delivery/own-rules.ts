@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import { pushRulesetOf } from '../protocol/push-rule-edits.ts'
 import type { PushRuleEdits } from '../protocol/push-rule-edits.ts'
 import { compilePushRules } from '../protocol/push-rules.ts'
@@ -8,6 +7,7 @@ import { remember } from '../rooms/caches.ts'
 import type { Changes } from '../store/changes.ts'
 import type { Conn } from '../store/database.ts'
 import { listPushRules } from '../store/push-rules.ts'
+import { lru } from '../util/lru.ts'
 
 interface User {
   readonly userNid: number
@@ -16,7 +16,7 @@ interface User {
 
 /** The push rules of users who changed theirs, made ready and kept until they change again. */
 export class OwnRules {
-  readonly #rules = new LRUCache<number, { readonly compiled: CompiledPushRules | undefined }>({ max: 50_000 })
+  readonly #rules = lru<number, { readonly compiled: CompiledPushRules | undefined }>(50_000)
   readonly #unsubscribe: () => void
   /** Moves whenever what was read before may no longer hold. */
   version = 0

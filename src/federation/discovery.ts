@@ -1,9 +1,9 @@
-import { LRUCache } from 'lru-cache'
 import type { ServerName } from '../protocol/ids.ts'
 import { splitServerName, type ServerNameParts } from '../protocol/server-name.ts'
 import type { AddressGuard, Clock, Net, Random } from '../util/ports.ts'
 import type { Dns, SrvRecord } from '../util/dns.ts'
 import { WellKnown } from './well-known.ts'
+import { lru } from '../util/lru.ts'
 
 /** One way to reach a server. */
 export interface Route {
@@ -37,7 +37,7 @@ interface Found {
 export class Discovery {
   readonly #deps: DiscoveryDeps
   readonly #wellKnown: WellKnown
-  readonly #found = new LRUCache<string, Found>({ max: 10_000 })
+  readonly #found = lru<string, Found>(10_000)
   readonly #pending = new Map<string, Promise<readonly Route[]>>()
 
   constructor(deps: DiscoveryDeps) {

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import type { RoomEvent } from '../protocol/event.ts'
 import type { EventId, KeyId, ServerName } from '../protocol/ids.ts'
 import { parseKeyId } from '../protocol/ids.ts'
@@ -19,6 +18,7 @@ import { fetchOwnDocument, Notary } from './key-fetch.ts'
 import type { OwnKeys } from './signing-key.ts'
 import type { TransportDeps } from './transport.ts'
 import { verifyTexts, type SignedText } from './verify-texts.ts'
+import { lru } from '../util/lru.ts'
 
 /** Why something is not accepted; undefined where it is. */
 export type Refusal = string | undefined
@@ -54,7 +54,7 @@ const maxSignatures = 8
 /** Public keys of servers: known ones, fetched ones, our own; and what is verified with them. */
 export class KeyRing {
   readonly #deps: KeyRingDeps
-  readonly #entries = new LRUCache<ServerName, Entry>({ max: 10_000 })
+  readonly #entries = lru<ServerName, Entry>(10_000)
   readonly #fetches = new Semaphore(fetchesAtOnce)
   /** Servers of which no key was ever seen: anybody can name those, and they must not hold up the others. */
   readonly #strangers = new Semaphore(fetchesAtOnce)

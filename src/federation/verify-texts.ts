@@ -1,7 +1,7 @@
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import { decodeBase64, toUrlSafe } from '../protocol/base64.ts'
 import { isPublicKey, verifyText } from '../protocol/sign.ts'
+import { lru } from '../util/lru.ts'
 
 /** A text with a signature of it (base64), to be checked with a public key (base64). */
 export interface SignedText {
@@ -14,7 +14,7 @@ export interface SignedText {
 const fewest = 8
 /** Not more than this are handed to the threads at once, so that others get their turn between. */
 const slice = 64
-const keys = new LRUCache<string, KeyObject>({ max: 4096 })
+const keys = lru<string, KeyObject>(4096)
 
 /** Whether each signature is right, in the order given. Many at once are checked off the main thread. */
 export async function verifyTexts(items: readonly SignedText[]): Promise<boolean[]> {

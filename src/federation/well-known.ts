@@ -1,9 +1,9 @@
-import { LRUCache } from 'lru-cache'
 import { parseServerName, type ServerName } from '../protocol/ids.ts'
 import { parseJsonObject } from '../protocol/json.ts'
 import { memberOf } from '../protocol/json.ts'
 import { backoffMs } from '../util/backoff.ts'
 import type { Clock, Net, Random } from '../util/ports.ts'
+import { lru } from '../util/lru.ts'
 
 export interface WellKnownDeps {
   readonly net: Net
@@ -30,7 +30,7 @@ const failureBackoff = { initialMs: 2 * minuteMs, maxMs: hourMs, jitter: 0.2 }
 /** What `https://<hostname>/.well-known/matrix/server` says, cached, failures too (server-server API, "Resolving server names", 3). */
 export class WellKnown {
   readonly #deps: WellKnownDeps
-  readonly #entries = new LRUCache<string, Entry>({ max: 10_000 })
+  readonly #entries = lru<string, Entry>(10_000)
 
   constructor(deps: WellKnownDeps) {
     this.#deps = deps

@@ -3,6 +3,7 @@ import type { RoomEvent } from '../protocol/event.ts'
 import type { EventId, UserId } from '../protocol/ids.ts'
 import type { Conn, Tx } from '../store/database.ts'
 import type { Layer } from './layers.ts'
+import { lru } from '../util/lru.ts'
 
 /** Auth edges of a stored event, for state resolution. */
 export interface AuthNode {
@@ -14,7 +15,6 @@ export interface AuthNode {
 /** What never changes once it is committed, kept in memory by row id. One per database. */
 export class Caches {
   readonly events = new LRUCache<number, RoomEvent>({
-    max: 20_000,
     maxSize: 24_000_000,
     sizeCalculation: ({ text }) => 600 + text.length,
   })
@@ -26,16 +26,16 @@ export class Caches {
     maxSize: 400_000,
     sizeCalculation: ({ size }) => 10 + size,
   })
-  readonly stateKeys = new LRUCache<string, number>({ max: 50_000 })
-  readonly users = new LRUCache<UserId, number>({ max: 50_000 })
-  readonly servers = new LRUCache<string, number>({ max: 20_000 })
-  readonly auth = new LRUCache<number, AuthNode>({ max: 200_000 })
+  readonly stateKeys = lru<string, number>(50_000)
+  readonly users = lru<UserId, number>(50_000)
+  readonly servers = lru<string, number>(20_000)
+  readonly auth = lru<number, AuthNode>(200_000)
   readonly resolutions = new LRUCache<string, ReadonlyMap<number, number>>({
     maxSize: 400_000,
     sizeCalculation: ({ size }) => 10 + size,
   })
   /** Ids of events that were dropped or judged, so that the same one is not judged again at once. */
-  readonly refused = new LRUCache<EventId, string>({ max: 5_000 })
+  readonly refused = lru<EventId, string>(5_000)
 }
 
 /** Whether a connection is inside a write. */

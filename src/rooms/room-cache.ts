@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import type { StateKey } from '../protocol/auth/state.ts'
 import { stateKeyText } from '../protocol/auth/state.ts'
 import { MatrixError } from '../protocol/errors.ts'
@@ -21,6 +20,7 @@ import { loadEvents } from './events.ts'
 import { eventAt, loadChain } from './layers.ts'
 import type { Room } from './room.ts'
 import { StateMemo } from './state-memo.ts'
+import { lru } from '../util/lru.ts'
 
 /**
  * Rooms in memory, each an immutable snapshot of one revision. A write works on an overlay: what it made is seen by the
@@ -33,7 +33,7 @@ export class RoomCache {
   /** PDUs of one server about one room are judged in the order in which they came. */
   readonly queues = new KeyedMutex<string>()
   readonly #serverName: ServerName
-  readonly #rooms = new LRUCache<RoomId, Room>({ max: 5_000 })
+  readonly #rooms = lru<RoomId, Room>(5_000)
   /** SQLite: one writer, so one overlay; a revision that the database does not have is never used. */
   readonly #pending = new Map<RoomId, Room>()
   /** PostgreSQL: each transaction its own, because revisions of other processes look the same. */

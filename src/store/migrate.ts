@@ -34,7 +34,8 @@ export type Failpoint = (place: string) => void
 
 /** The migrations of an engine, in order. */
 export function listMigrations(engine: Engine): Migration[] {
-  const folder = ['../../schema/migrations/', '../../../schema/migrations/']
+  // from dist, and from src/store
+  const folder = ['../schema/migrations/', '../../schema/migrations/']
     .map((path) => fileURLToPath(new URL(`${path}${engine}/`, import.meta.url)))
     .find((path) => existsSync(path))
   if (folder === undefined) throw new Error('the migrations are missing')

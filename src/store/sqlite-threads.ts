@@ -78,20 +78,21 @@ export function openLogSync(path: string): LogSync {
   return { sync: () => thread.ask({}), close: () => thread.terminate() }
 }
 
-/** The thread that checkpoints the database at `path`. */
+/** The thread that checkpoints the database at `path`; it begins with its first task. */
 export function openCheckpointer(path: string): Checkpointer {
-  const thread = new Thread<Answer & { busy: number; log: number; checkpointed: number }>('./checkpoint.mjs', path)
+  let made: Thread<Answer & { busy: number; log: number; checkpointed: number }> | undefined
+  const thread = () => (made ??= new Thread('./checkpoint.mjs', path))
   return {
     async checkpoint(mode) {
-      const { busy, log, checkpointed } = await thread.ask({ task: mode })
+      const { busy, log, checkpointed } = await thread().ask({ task: mode })
       return { busy: busy !== 0, log, checkpointed }
     },
     async vacuum() {
-      await thread.ask({ task: 'VACUUM' })
+      await thread().ask({ task: 'VACUUM' })
     },
     async close() {
-      await thread.ask({ task: 'close' })
-      await thread.terminate()
+      await made?.ask({ task: 'close' })
+      await made?.terminate()
     },
   }
 }

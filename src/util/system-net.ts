@@ -1,9 +1,9 @@
-import { LRUCache } from 'lru-cache'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
-import { Pool, type Dispatcher } from 'undici'
+import type { Dispatcher, Pool } from 'undici'
 import { acceptedEncodings, readBody } from './net-body.ts'
 import { makeConnector, type Dial, type DialDeps } from './net-connector.ts'
 import { NetError, type Net, type NetFailure, type NetHead, type NetRequest } from './ports.ts'
+import { lru } from './lru.ts'
 
 export interface SystemNetOptions extends DialDeps {
   /** more authorities for every request, PEM */
@@ -27,8 +27,8 @@ interface Call {
 export class SystemNet implements Net {
   readonly #options: SystemNetOptions
   /** by the authorities added: reading the platform's list takes long */
-  readonly #contexts = new LRUCache<string, SecureContext>({ max: 100 })
-  readonly #pools = new LRUCache<string, Pool>({ max: maxPools, dispose: (pool) => void pool.close().catch(() => {}) })
+  readonly #contexts = lru<string, SecureContext>(100)
+  readonly #pools = lru<string, Pool>(maxPools, (pool) => void pool.close().catch(() => {}))
 
   constructor(options: SystemNetOptions) {
     this.#options = options
@@ -115,14 +115,16 @@ export class SystemNet implements Net {
     }
   }
 
-  #send({ request, url, signal, isCompressed }: Call): Promise<Dispatcher.ResponseData> {
+  async #send({ request, url, signal, isCompressed }: Call): Promise<Dispatcher.ResponseData> {
     const { origin, protocol, hostname, port } = parseUrl(url)
     if (protocol !== 'https:' && protocol !== 'http:') throw new NetError('protocol', 'not a URL of the web')
     const isTls = protocol === 'https:'
     const target = request.dial ?? { host: hostname, port: port === '' ? (isTls ? 443 : 80) : Number(port) }
     const certificateName = request.tls?.servername ?? hostname
     const authorities = [...this.#options.extraCa, ...(request.tls?.ca ?? [])]
-    const pool = this.#pool(origin, { ...target, isTls, certificateName, guard: request.guard }, authorities)
+    // The driver is loaded only where another server is asked: it costs every start time and memory.
+    const { Pool: PoolClass } = await import('undici')
+    const pool = this.#pool(PoolClass, origin, { ...target, isTls, certificateName, guard: request.guard }, authorities)
     return pool.request({
       method: request.method,
       // as it was given: a URL object would resolve dots, and what is signed would not be what is sent
@@ -139,14 +141,24 @@ export class SystemNet implements Net {
     })
   }
 
-  #pool(origin: string, dial: Omit<Dial, 'secureContext'>, authorities: readonly string[]): Pool {
+  #pool(
+    PoolClass: typeof Pool,
+    origin: string,
+    dial: Omit<Dial, 'secureContext'>,
+    authorities: readonly string[],
+  ): Pool {
     const trusted = authorities.join('\n')
     const key = [origin, dial.host, dial.port, dial.certificateName, dial.guard, trusted].join(' ')
     const known = this.#pools.get(key)
     if (known !== undefined) return known
     const secureContext = dial.isTls && trusted !== '' ? this.#context(trusted, authorities) : undefined
     const connect = makeConnector(this.#options, { ...dial, secureContext })
-    const pool = new Pool(origin, { connect, connections: 16, keepAliveTimeout: 30_000, keepAliveMaxTimeout: 300_000 })
+    const pool = new PoolClass(origin, {
+      connect,
+      connections: 16,
+      keepAliveTimeout: 30_000,
+      keepAliveMaxTimeout: 300_000,
+    })
     this.#pools.set(key, pool)
     return pool
   }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
 function readVersion(): string {
-  // from src/util, and from dist/src/util
-  for (const path of ['../../package.json', '../../../package.json']) {
+  // from dist, and from src/util
+  for (const path of ['../package.json', '../../package.json']) {
     try {
       return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }).version
     } catch {

@@ -4,12 +4,13 @@ import { stateGroupMap } from '../../rooms/state.ts'
 import type { Conn } from '../../store/database.ts'
 import { listStateKeys } from '../../store/state-keys.ts'
 import { listUsers } from '../../store/users.ts'
+import { lru } from '../../util/lru.ts'
 
 /** What lazy loading asks of states again and again: which places are members', and the states without them. */
 export class StateParts {
   readonly #roomCache: RoomCache
-  readonly #isMember = new LRUCache<number, boolean>({ max: 200_000 })
-  readonly #memberKeys = new LRUCache<number, number>({ max: 50_000 })
+  readonly #isMember = lru<number, boolean>(200_000)
+  readonly #memberKeys = lru<number, number>(50_000)
   readonly #withoutMembers = new LRUCache<number, ReadonlyMap<number, number>>({
     maxSize: 200_000,
     sizeCalculation: ({ size }) => 10 + size,
