@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { Failpoint } from '../util/failpoint.ts'
 import type { Clock } from '../util/ports.ts'
 import type { Engine } from './statement.ts'
 
@@ -28,9 +29,6 @@ export interface MigrationRecord {
   readonly name: string
   readonly applied_ts: number
 }
-
-/** Called before each statement; a test throws from it, or kills the process. */
-export type Failpoint = (place: string) => void
 
 /** The migrations of an engine, in order. */
 export function listMigrations(engine: Engine): Migration[] {

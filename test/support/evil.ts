@@ -105,12 +105,12 @@ export class EvilServer {
     return signEvent(version, fields, this.name, key)
   }
 
-  /** Listens on loopback with TLS; returns the port. */
-  async listen(tls: TestTls): Promise<number> {
+  /** Listens on loopback with TLS, on any free port unless one is given; returns the port. */
+  async listen(tls: TestTls, port = 0): Promise<number> {
     const options = { cert: readFileSync(tls.cert), key: readFileSync(tls.key) }
     const server = createServer(options, (incoming, outgoing) => void this.#serve(incoming, outgoing))
     this.#server = server
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
     return (server.address() as { port: number }).port
   }
 

@@ -6,7 +6,7 @@
  */
 export function scale(usual: number, full: number): number {
   if (process.env['LETHE_FULL'] !== '1') return usual
-  return full * Number(process.env['LETHE_SCALE'] ?? '1')
+  return Math.max(1, Math.round(full * Number(process.env['LETHE_SCALE'] ?? '1')))
 }
 
 /** The seed of a randomised proof: `LETHE_SEED`, or the one given. A failure prints it, and the same seed replays the run. */
