@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest'
+import type { ApiClient } from '../../support/api-client.ts'
+import { conditions, cpuMs, driveReads, driveSends, line, memoryMb } from '../../support/load.ts'
+import { besideSynapse, registerMany, roomOf } from './peers.ts'
+import type { Peer } from './peers.ts'
+
+const rooms = Number(process.env['LETHE_BENCH_ROOMS'] ?? 500)
+/** Synapse makes rooms slowly: the ratio is of the same, smaller work on both. */
+const fewRooms = Math.min(rooms, 25)
+const members = 20
+const times = 7
+
+async function fill(url: string, clients: readonly ApiClient[], count: number): Promise<void> {
+  for (let i = 0; i < count; i += 4) {
+    const made = await Promise.all(Array.from({ length: Math.min(4, count - i) }, () => roomOf(clients)))
+    for (const room of made) {
+      const senders = clients.slice(0, 4).map(({ token }, k) => ({ token: token as string, room, label: `fill${k}` }))
+      await driveFew(url, senders)
+    }
+  }
+}
+
+const driveFew = (url: string, senders: Parameters<typeof driveSends>[0]['senders']) =>
+  driveSends({ url, senders, seconds: 600, total: 12 })
+
+/** Filters that differ in nothing that matters, so that no answer is one that was kept. */
+const paths = Array.from({ length: times }, (_, i) => {
+  const filter = { room: { state: { lazy_load_members: true }, timeline: { limit: 10, not_types: [`never.${i}`] } } }
+  return `/_matrix/client/v3/sync?filter=${encodeURIComponent(JSON.stringify(filter))}`
+})
+
+async function read({ clientUrl: url, pid }: Peer, client: ApiClient) {
+  const from = cpuMs(pid)
+  const spread = await driveReads({ url, token: client.token as string, paths, count: times })
+  return { ...spread, cpu: (cpuMs(pid) - from) / times }
+}
+
+test('initial-sync: lazy, timeline 10', { timeout: 1_800_000 }, async () => {
+  console.log(`initial lazy sync, rooms of ${members} members, ${times} times: ${conditions()}`)
+  let full: Awaited<ReturnType<typeof read>> | undefined
+  const { ours, theirs } = await besideSynapse(async (peer, name) => {
+    const clients = await registerMany(peer.clientUrl, members, 'member')
+    await fill(peer.clientUrl, clients, fewRooms)
+    const few = await read(peer, clients[7] as ApiClient)
+    if (name === 'Lethe') {
+      await fill(peer.clientUrl, clients, rooms - fewRooms)
+      full = await read(peer, clients[7] as ApiClient)
+      console.log(`Lethe: ${memoryMb(peer.pid).most.toFixed(0)} MB at most`)
+    }
+    return few
+  })
+  const ms = (value: number) => `${value.toFixed(1)} ms`
+  const whole = full as NonNullable<typeof full>
+  const kb = (bytes: number) => `${(bytes / 1000).toFixed(0)} kB`
+  line(`${rooms} rooms: the first`, `${ms(whole.first)}`, '-', `${kb(whole.bytes)} (aim 300 ms)`)
+  line(`${rooms} rooms: p50`, ms(whole.p50), '-', `${ms(whole.cpu)} of processor time`)
+  const ratio = theirs === undefined ? undefined : theirs.p50 / ours.p50
+  line(
+    `${fewRooms} rooms: p50`,
+    ms(ours.p50),
+    theirs === undefined ? '-' : ms(theirs.p50),
+    `${ratio?.toFixed(1) ?? '-'}× (aim 30×)`,
+  )
+  expect.soft(whole.p50).toBeLessThanOrEqual(300)
+  if (ratio !== undefined) expect.soft(ratio).toBeGreaterThanOrEqual(30)
+})
