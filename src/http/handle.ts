@@ -1,6 +1,7 @@
 import { MatrixError } from '../protocol/errors.ts'
 import { parseJsonObject } from '../protocol/json.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
+import type { Answer } from './answer.ts'
 import { maxBodyBytes } from './body.ts'
 import type { Deps } from './deps.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -20,12 +21,12 @@ export async function handle(
   params: Readonly<Record<string, string>>,
   request: HttpRequest,
   isOpen: boolean,
-): Promise<Response> {
+): Promise<Answer> {
   const startedAt = deps.clock.monotonic()
-  const finish = (response: Response, cause?: unknown): Response => {
+  const finish = (answer: Answer, cause?: unknown): Answer => {
     const { method, path: route } = endpoint
-    logRequest(deps, { method, route, id: request.id, status: response.status, startedAt }, cause)
-    return response
+    logRequest(deps, { method, route, id: request.id, status: answer.status, startedAt }, cause)
+    return answer
   }
   try {
     const result = await run(deps, endpoint, params, request)
@@ -33,10 +34,10 @@ export async function handle(
     return finish(respond(result, isOpen))
   } catch (error) {
     const isExpected = error instanceof MatrixError
-    const response = respondError(asMatrixError(error, request.id), isOpen)
+    const answer = respondError(asMatrixError(error, request.id), isOpen)
     // What the refusal says may rest on a commit that is not synced yet; when the sync fails there is no answer at all.
     await deps.database.durable().catch(() => undefined)
-    return finish(response, isExpected ? undefined : error)
+    return finish(answer, isExpected ? undefined : error)
   }
 }
 

@@ -3,12 +3,15 @@ import { SmartRouter } from 'hono/router/smart-router'
 import { TrieRouter } from 'hono/router/trie-router'
 import { MatrixError } from '../protocol/errors.ts'
 import type { Resource } from '../util/config.ts'
+import { toResponse } from './answer.ts'
+import type { Answer } from './answer.ts'
+import { callOfRequest } from './call.ts'
+import type { Call } from './call.ts'
 import { isOpenToOrigins } from './cors.ts'
 import type { Deps } from './deps.ts'
 import type { Endpoint } from './endpoint.ts'
 import { handle } from './handle.ts'
-import { HttpRequest, rawTarget } from './request.ts'
-import type { Arrival } from './request.ts'
+import { HttpRequest } from './request.ts'
 import { asMatrixError, respondError, respondOptions } from './respond.ts'
 
 /** One path of an endpoint in the router. */
@@ -20,7 +23,9 @@ interface Route {
 
 /** The HTTP side of a server: answers requests, never rejects. */
 export interface App {
-  fetch(request: Request, arrival?: Arrival): Promise<Response>
+  answer(call: Call): Promise<Answer>
+  /** As `answer`, without a socket; `address` is the caller's. */
+  fetch(request: Request, arrival?: { readonly address?: string }): Promise<Response>
 }
 
 const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
@@ -44,7 +49,7 @@ export function mount(deps: Deps, endpoints: readonly Endpoint[], resources?: re
     }
   }
   // The router may not be empty when it is first asked.
-  if (seen.size === 0) return { fetch: async () => respondError(unrecognized(404), true) }
+  if (seen.size === 0) return appOf(async () => respondError(unrecognized(404), true))
 
   let served = 0
   const prefix = deps.random.token(4)
@@ -61,27 +66,29 @@ export function mount(deps: Deps, endpoints: readonly Endpoint[], resources?: re
     return { route, valueOf }
   }
 
-  return {
-    async fetch(request, arrival = {}) {
-      const target = rawTarget(request, arrival)
-      const mark = target.indexOf('?')
-      const path = mark < 0 ? target : target.slice(0, mark)
-      const isOpen = isOpenToOrigins(path)
-      const { method } = request
-      if (method === 'OPTIONS') return respondOptions(isOpen)
-      const id = `${prefix}-${++served}`
-      try {
-        const match = find(method === 'HEAD' ? 'GET' : method, path)
-        if (!match) return respondError(unrecognized(methods.some((other) => find(other, path)) ? 405 : 404), isOpen)
-        const { endpoint, names } = match.route
-        const params = decodeParams(names, match.valueOf)
-        return await handle(deps, endpoint, params, new HttpRequest(id, target, request, arrival, deps), isOpen)
-      } catch (error) {
-        return respondError(asMatrixError(error, id), isOpen)
-      }
-    },
-  }
+  return appOf(async (call) => {
+    const { method, target } = call
+    const mark = target.indexOf('?')
+    const path = mark < 0 ? target : target.slice(0, mark)
+    const isOpen = isOpenToOrigins(path)
+    if (method === 'OPTIONS') return respondOptions(isOpen)
+    const id = `${prefix}-${++served}`
+    try {
+      const match = find(method === 'HEAD' ? 'GET' : method, path)
+      if (!match) return respondError(unrecognized(methods.some((other) => find(other, path)) ? 405 : 404), isOpen)
+      const { endpoint, names } = match.route
+      const params = decodeParams(names, match.valueOf)
+      return await handle(deps, endpoint, params, new HttpRequest(id, call, deps), isOpen)
+    } catch (error) {
+      return respondError(asMatrixError(error, id), isOpen)
+    }
+  })
 }
+
+const appOf = (answer: App['answer']): App => ({
+  answer,
+  fetch: async (request, { address } = {}) => toResponse(await answer(callOfRequest(request, address))),
+})
 
 const unrecognized = (status: 404 | 405) =>
   new MatrixError(

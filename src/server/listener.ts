@@ -4,13 +4,12 @@ import type { RequestListener, Server, ServerOptions } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { getRequestListener } from '@hono/node-server'
-import { MatrixError } from '../protocol/errors.ts'
+import { callOfSocket } from '../http/call.ts'
 import type { App } from '../http/mount.ts'
-import { respondError } from '../http/respond.ts'
 import type { ListenerConfig } from '../util/config.ts'
 import type { Clock } from '../util/ports.ts'
 import { onClientError } from './client-error.ts'
+import { writeAnswer } from './write-answer.ts'
 
 /** A socket that is listened on. */
 export interface Listener {
@@ -35,10 +34,11 @@ const serverOptions: ServerOptions = {
 
 /** Listens. Throws where the address is taken, or the certificate cannot be read. */
 export async function listen(config: ListenerConfig, app: App, clock: Clock): Promise<Listener> {
-  const onRequest = getRequestListener((request, env) => app.fetch(request, env as Parameters<App['fetch']>[1]), {
-    // What is no request at all: a target or a Host that cannot be parsed.
-    errorHandler: () => respondError(new MatrixError('M_UNRECOGNIZED', 'malformed request', {}, 400), true),
-  }) as RequestListener
+  const onRequest: RequestListener = (incoming, outgoing) => {
+    // A caller who is gone takes nothing with it.
+    outgoing.on('error', () => outgoing.destroy())
+    void app.answer(callOfSocket(incoming, outgoing)).then((answer) => writeAnswer(outgoing, answer, clock))
+  }
   const secure =
     config.tls === null ? undefined : createTlsServer({ ...serverOptions, ...readTls(config.tls) }, onRequest)
   const server: Server | TlsServer = secure ?? createServer(serverOptions, onRequest)

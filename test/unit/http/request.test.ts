@@ -1,14 +1,15 @@
-import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
-import { HttpRequest, rawTarget } from '../../../src/http/request.ts'
+import { callOfRequest, rawTarget } from '../../../src/http/call.ts'
+import { HttpRequest } from '../../../src/http/request.ts'
 import { AddressSet, maskAddress } from '../../../src/util/address.ts'
 
 const make = (peer: string, forwarded: string | undefined, trusted: string[]) =>
   new HttpRequest(
     '1',
-    '/',
-    new Request('http://x/', { headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded } }),
-    { address: peer },
+    callOfRequest(
+      new Request('http://x/', { headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded } }),
+      peer,
+    ),
     {
       trustedProxies: new AddressSet(trusted),
       stopping: new AbortController().signal,
@@ -26,11 +27,11 @@ test.each([
 })
 
 test('the target is kept raw: what a signature covers is what is routed', () => {
-  const incoming = (url: string) => ({ incoming: { url } as IncomingMessage })
-  const request = new Request('http://x/normalised')
-  expect(rawTarget(request, incoming('/_matrix/%2e%2e/a?b=%20'))).toBe('/_matrix/%2e%2e/a?b=%20')
-  expect(rawTarget(request, incoming('http://host:1/_matrix/a?x'))).toBe('/_matrix/a?x')
-  expect(rawTarget(request, {})).toBe('/normalised')
+  expect(rawTarget('/_matrix/%2e%2e/a?b=%20')).toBe('/_matrix/%2e%2e/a?b=%20')
+  expect(rawTarget('http://host:1/_matrix/a?x')).toBe('/_matrix/a?x')
+  expect(rawTarget('http://host:1')).toBe('/')
+  expect(rawTarget('nonsense')).toBe('/')
+  expect(callOfRequest(new Request('http://x/normalised')).target).toBe('/normalised')
 })
 
 test.each([
