@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { MatrixError } from '../protocol/errors.ts'
+import { fileError } from '../store/errors.ts'
 import type { Failpoint } from '../util/failpoint.ts'
 
 /** Bytes that were written to disk. */
@@ -184,7 +184,7 @@ export class BlobFiles {
       return await done(temporary)
     } catch (error) {
       await rm(temporary, { force: true })
-      throw asDiskError(error)
+      throw fileError(error)
     } finally {
       this.#open.delete(temporary)
     }
@@ -224,14 +224,6 @@ async function namesIn(folder: string): Promise<string[]> {
     if (isMissing(error)) return []
     throw error
   })
-}
-
-function asDiskError(error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code !== 'ENOSPC' && code !== 'EDQUOT' && code !== 'EROFS') return error
-  const unavailable = new MatrixError('M_UNKNOWN', 'files cannot be stored now', { retry_after_ms: 60_000 }, 503)
-  unavailable.cause = error
-  return unavailable
 }
 
 async function syncFolder(folder: string): Promise<void> {

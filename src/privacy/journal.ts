@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import { canonicalJson } from '../protocol/canonical-json.ts'
 import type { UserId } from '../protocol/ids.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
+import { fileError } from '../store/errors.ts'
 import { Mutex } from '../util/mutex.ts'
 
 /** An erasure that was asked for: all that is needed to begin it again. */
@@ -80,17 +81,29 @@ export class Journal {
   readonly #file: FileHandle
   readonly #mutex = new Mutex()
   readonly #lines: JournalLine[]
+  readonly #onFatal: (error: Error) => void
   #size: number
+  #isTorn = false
 
-  private constructor(path: string, file: FileHandle, lines: JournalLine[], size: number) {
+  private constructor(
+    path: string,
+    file: FileHandle,
+    lines: JournalLine[],
+    size: number,
+    onFatal: (error: Error) => void,
+  ) {
     this.path = path
+    this.#onFatal = onFatal
     this.#file = file
     this.#lines = lines
     this.#size = size
   }
 
-  /** Opens the file, made when missing; cuts off a torn last line. Throws JournalDamaged where the chain is broken. */
-  static async open(path: string): Promise<Journal> {
+  /**
+   * Opens the file, made when missing; cuts off a torn last line. Throws JournalDamaged where the chain is broken.
+   * `onFatal` is called when a line cannot be synced: what is on disk is unknown then, and the process must end.
+   */
+  static async open(path: string, onFatal: (error: Error) => void = () => {}): Promise<Journal> {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const file = await open(path, 'a+', 0o600)
     try {
@@ -102,7 +115,7 @@ export class Journal {
       assertChain(lines)
       await file.sync()
       await syncFolder(dirname(path))
-      return new Journal(path, file, lines, size)
+      return new Journal(path, file, lines, size, onFatal)
     } catch (error) {
       await file.close()
       throw error
@@ -124,7 +137,7 @@ export class Journal {
     return this.#lines.slice(seq)
   }
 
-  /** Appends an entry; resolves when it is on disk. Throws what the disk throws, with nothing appended. */
+  /** Appends an entry; resolves when it is on disk. Throws 503 where the disk is full, with nothing appended. */
   append(entry: JournalEntry): Promise<JournalLine> {
     return this.#mutex.run(async () => {
       const line = makeLine(this.#lines.at(-1), entry)
@@ -156,15 +169,28 @@ export class Journal {
   async #write(line: JournalLine): Promise<void> {
     const text = `${formatLine(line)}\n`
     try {
+      if (this.#isTorn) await this.#cut()
+      this.#isTorn = true
       await this.#file.appendFile(text)
+      this.#isTorn = false
+    } catch (error) {
+      await this.#cut().catch(() => undefined)
+      throw fileError(error)
+    }
+    try {
       await this.#file.sync()
     } catch (error) {
-      // A half-written line would break the chain of the next one.
-      await this.#file.truncate(this.#size).catch(() => undefined)
+      this.#onFatal(new Error('the journal of erasures cannot be synced', { cause: error }))
       throw error
     }
     this.#size += Buffer.byteLength(text)
     this.#lines.push(line)
+  }
+
+  /** Takes a half-written line away: it would break the chain of the next one. */
+  async #cut(): Promise<void> {
+    await this.#file.truncate(this.#size)
+    this.#isTorn = false
   }
 }
 

@@ -21,6 +21,8 @@ export interface JournalOptions {
   readonly config: Pick<Config, 'erasure'>
   /** the operator takes the loss of lines upon them (`--accept-journal-loss`) */
   readonly acceptsLoss?: boolean
+  /** a line cannot be synced: the process must end */
+  readonly onFatal: (error: Error) => void
 }
 
 /**
@@ -28,9 +30,9 @@ export interface JournalOptions {
  * older or another one. Throws JournalLost. `startPrivacy` replays what the database lacks.
  */
 export async function openErasureJournal(options: JournalOptions): Promise<ErasureJournal> {
-  const { database, clock, config, acceptsLoss = false, log } = options
-  const file = await openFile(config.erasure.journal.path, clock, acceptsLoss, log)
-  const journal = new ErasureJournal(file, database, clock)
+  const { database, config, acceptsLoss = false } = options
+  const file = await openFile(config.erasure.journal.path, options)
+  const journal = new ErasureJournal(file, database, options.clock)
   if (database.engine === 'postgres') await shareLines(journal, database)
   const known = Number((await database.read((conn) => findFact(conn, journalFact))) ?? 0)
   if (known > file.lastSeq && !acceptsLoss) {
@@ -42,9 +44,9 @@ export async function openErasureJournal(options: JournalOptions): Promise<Erasu
   return journal
 }
 
-async function openFile(path: string, clock: Clock, acceptsLoss: boolean, log: Log): Promise<Journal> {
+async function openFile(path: string, { clock, log, onFatal, acceptsLoss = false }: JournalOptions): Promise<Journal> {
   try {
-    return await Journal.open(path)
+    return await Journal.open(path, onFatal)
   } catch (error) {
     if (!(error instanceof JournalDamaged)) throw error
     if (!acceptsLoss)
@@ -53,7 +55,7 @@ async function openFile(path: string, clock: Clock, acceptsLoss: boolean, log: L
       )
     await rename(path, `${path}.damaged-${clock.now()}`)
     log.error('ALARM: a damaged journal of erasures was set aside')
-    return Journal.open(path)
+    return Journal.open(path, onFatal)
   }
 }
 

@@ -92,7 +92,7 @@ export async function compose(
     const thumbnailer = new Thumbnailer(clock)
     closers.push(() => thumbnailer.stop())
     const acceptsLoss = options.acceptJournalLoss ?? false
-    const journal = await openErasureJournal({ database, clock, log, config, acceptsLoss })
+    const journal = await openErasureJournal({ database, clock, log, config, acceptsLoss, onFatal })
     closers.push(() => journal.close())
     const eraser = new Eraser()
     closers.push(() => eraser.stop())

@@ -43,9 +43,19 @@ export class StatementError extends Error {
   }
 }
 
+/** True where SQLite could not sync a file: what is on disk is unknown, and no later sync can be believed. */
+export function isFailedSync(error: unknown): boolean {
+  return /^SQLITE_IOERR_(DIR_)?FSYNC/.test(driverCode(error))
+}
+
+/** What callers get for an error of a file: 503 where the disk is full, read-only or failing, else the error itself. */
+export function fileError(error: unknown): unknown {
+  return /^(ENOSPC|EDQUOT|EROFS|EIO)$/.test(driverCode(error)) ? unavailable(error, 60_000) : error
+}
+
 /** The database cannot work now (disk full or read-only, lock held, server gone): 503, try again later. */
 export function unavailable(cause: unknown, retryAfterMs = 5000): MatrixError {
-  const error = new MatrixError('M_UNKNOWN', 'The database cannot do this now', { retry_after_ms: retryAfterMs }, 503)
+  const error = new MatrixError('M_UNKNOWN', 'Nothing can be stored now', { retry_after_ms: retryAfterMs }, 503)
   error.cause = cause
   return error
 }

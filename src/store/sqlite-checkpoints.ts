@@ -1,5 +1,5 @@
 import type { Clock } from '../util/ports.ts'
-import { driverCode } from './errors.ts'
+import { driverCode, isFailedSync } from './errors.ts'
 import type { Checkpointer } from './sqlite-threads.ts'
 
 const aimFrames = 2_000
@@ -12,6 +12,7 @@ export class Checkpoints {
   readonly #thread: Checkpointer
   readonly #clock: Clock
   readonly #onFault: (error: unknown) => void
+  readonly #onFatal: (error: Error) => void
   #every = 100
   #commits = 0
   #isBusy = false
@@ -19,10 +20,15 @@ export class Checkpoints {
   #cancel = () => {}
   #forcedAt = -Infinity
 
-  constructor(thread: Checkpointer, clock: Clock, onFault: (error: unknown) => void) {
+  constructor(
+    thread: Checkpointer,
+    clock: Clock,
+    on: { readonly onFault: (error: unknown) => void; readonly onFatal: (error: Error) => void },
+  ) {
     this.#thread = thread
     this.#clock = clock
-    this.#onFault = onFault
+    this.#onFault = on.onFault
+    this.#onFatal = on.onFatal
   }
 
   /** After each sync: checkpoints after some commits, when nothing more comes, and by force when the log is too big. */
@@ -47,7 +53,7 @@ export class Checkpoints {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#cancel()
-    await this.#thread.checkpoint('TRUNCATE').catch(this.#onFault)
+    await this.#thread.checkpoint('TRUNCATE').catch((error: unknown) => this.#failed(error))
     await this.#thread.close()
   }
 
@@ -56,6 +62,7 @@ export class Checkpoints {
       try {
         if (await fn()) return
       } catch (error) {
+        this.#assertSynced(error)
         if (!driverCode(error).startsWith('SQLITE_BUSY') || left === 1) throw error
       }
       await this.#clock.sleep(100)
@@ -73,8 +80,18 @@ export class Checkpoints {
       // adapts the number of commits between two checkpoints to the frames that a commit writes
       if (log > 0 && commits >= 10) this.#every = Math.min(2_000, Math.max(10, Math.round((commits * aimFrames) / log)))
     } catch (error) {
-      this.#onFault(error)
+      this.#failed(error)
     }
     this.#isBusy = false
+  }
+
+  #failed(error: unknown): void {
+    this.#assertSynced(error)
+    this.#onFault(error)
+  }
+
+  // the next checkpoint would find nothing left to sync and call the pages durable
+  #assertSynced(error: unknown): void {
+    if (isFailedSync(error)) this.#onFatal(new Error('the database cannot be synced', { cause: error }))
   }
 }

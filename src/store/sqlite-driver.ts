@@ -1,7 +1,7 @@
 import type Sqlite from 'better-sqlite3'
 import type { Clock } from '../util/ports.ts'
 import type { BatchDriver } from './batch-driver.ts'
-import { Fenced, driverCode, unavailable } from './errors.ts'
+import { Fenced, driverCode, isFailedSync, unavailable } from './errors.ts'
 import { sqlRun } from './query.ts'
 import { sqliteError } from './sqlite-conn.ts'
 import type { SqliteConn } from './sqlite-conn.ts'
@@ -122,6 +122,8 @@ export class SqliteDriver implements BatchDriver {
     try {
       this.#control(sql).run()
     } catch (error) {
+      // the first frame of a log that begins anew is synced in a COMMIT
+      if (isFailedSync(error)) this.#onFatal(new Error('the log cannot be synced', { cause: error }))
       throw sqliteError(sql, error)
     }
   }

@@ -76,7 +76,7 @@ class SqliteDatabase implements Database {
     this.#durablePosition = driver.position
     this.#reader = openSqliteConn(path, 'reader')
     this.#log = options.logSync ?? openLogSync(`${path}-wal`)
-    this.#checkpoints = new Checkpoints(openCheckpointer(path), clock, onFault)
+    this.#checkpoints = new Checkpoints(openCheckpointer(path), clock, { onFault, onFatal })
     this.#durability = new Durability({
       log: this.#log,
       waits: waitsForSync,

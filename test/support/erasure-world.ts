@@ -112,7 +112,7 @@ export class ErasureWorld {
     const database = this.place ? await this.place.open() : await openSqlite({ path: this.databasePath, ...base })
     const { clock } = this
     const log = { ...silentLog, error: (message: string) => void this.alarms.push(message) }
-    const journal = await openErasureJournal({ database, clock, log, config, ...options }).catch(
+    const journal = await openErasureJournal({ database, clock, log, config, onFatal: () => {}, ...options }).catch(
       async (error: unknown) => {
         await database.close()
         throw error
