@@ -85,7 +85,7 @@ function checkEntries(
 ): Refusal {
   const before = objectOrUndefined(current[name]) ?? {}
   const after = objectOrUndefined(content[name]) ?? {}
-  // Before version 10 no numbered rule asks for the shape, but what is no level cannot be compared either.
+  // NOTSPEC: before version 10 no numbered rule asks for the shape, but what is no level cannot be compared either.
   if (Object.hasOwn(content, name) && !isObjectOfLevels(version, content, name))
     return `${name} is not an object of levels`
   for (const key of Object.keys(before)) {

@@ -60,7 +60,10 @@ export class AuthState {
     return typeof membership === 'string' ? membership : 'leave'
   }
 
-  /** The join rule; `invite` where the state has none. */
+  /**
+   * The join rule; `invite` where the state has none.
+   * NOTSPEC: the rules name no default. By the letter not even somebody invited could join; every server lets them in.
+   */
   get joinRule(): string {
     const rule = this.#find('m.room.join_rules', '')?.content.join_rule
     return typeof rule === 'string' ? rule : 'invite'

@@ -32,14 +32,15 @@ export function orderPowerEvents(input: ResolutionInput, conflict: Conflict): nu
     isChosen[index] = reached[index] as number
   }
 
-  // Who names each event, and how many events each waits for. Events that are passed through but not ordered take
-  // part in the walk, so that an order that goes by way of them is kept.
+  // Who names each event, and how many events each waits for. The graph is that of the events to be ordered: an event
+  // that is not among them puts none before another, here as on every other server.
   const waitsFor = new Int32Array(nids.length)
   const namedBy = new Map<number, number[]>()
   for (let i = 0; i < nids.length; i++) {
-    if (reached[i] === 0) continue
+    if (isChosen[i] === 0) continue
     for (let j = starts[i] as number; j < (starts[i + 1] as number); j++) {
       const target = targets[j] as number
+      if (isChosen[target] === 0) continue
       waitsFor[i] = (waitsFor[i] as number) + 1
       const list = namedBy.get(target)
       if (list === undefined) namedBy.set(target, [i])
@@ -48,35 +49,22 @@ export function orderPowerEvents(input: ResolutionInput, conflict: Conflict): nu
   }
   const power = powerOfSender(input)
   const ready = new Heap<Candidate>(comesBefore)
-  const passing: number[] = []
   const admit = (index: number): void => {
-    if (isChosen[index] === 0) passing.push(index)
-    else ready.push(candidate(index, nids[index] as number))
-  }
-  const candidate = (index: number, nid: number): Candidate => {
+    const nid = nids[index] as number
     const event = input.event(nid)
-    return { index, nid, power: power(nid), ts: event.originServerTs, id: event.eventId }
+    ready.push({ index, nid, power: power(nid), ts: event.originServerTs, id: event.eventId })
   }
-  const release = (index: number): void => {
-    for (const waiting of namedBy.get(index) ?? []) {
+  for (let i = 0; i < nids.length; i++) if (isChosen[i] === 1 && waitsFor[i] === 0) admit(i)
+  const order: number[] = []
+  for (let next = ready.pop(); next !== undefined; next = ready.pop()) {
+    order.push(next.nid)
+    for (const waiting of namedBy.get(next.index) ?? []) {
       const left = (waitsFor[waiting] as number) - 1
       waitsFor[waiting] = left
       if (left === 0) admit(waiting)
     }
   }
-  for (let i = 0; i < nids.length; i++) if (reached[i] === 1 && waitsFor[i] === 0) admit(i)
-  const order: number[] = []
-  for (;;) {
-    const passed = passing.pop()
-    if (passed !== undefined) {
-      release(passed)
-      continue
-    }
-    const next = ready.pop()
-    if (next === undefined) return order
-    order.push(next.nid)
-    release(next.index)
-  }
+  return order
 }
 
 interface Candidate {

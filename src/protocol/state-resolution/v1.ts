@@ -29,7 +29,8 @@ export function resolveV1(input: ResolutionInput): Map<number, number> {
   for (const [key, events] of conflicts) {
     if (passes.includes(typeOf(events))) continue
     const allowed = events.findLast((nid) => isAllowed(input, resolved, nid))
-    // The specification does not say what to pick where none is allowed; the earliest is what was there first.
+    // NOTSPEC: the text does not say what to pick where none is allowed, so that by the letter none would be left. The
+    // earliest is what was there first, and what other servers keep.
     others.set(key, allowed ?? (events[0] as number))
   }
   for (const [key, nid] of others) resolved.set(key, nid)

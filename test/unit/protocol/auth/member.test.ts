@@ -407,4 +407,22 @@ const knocks: RuleCase[] = [
   })),
 ]
 
-testRules([...shape, ...joins, ...restrictedJoins, ...invites, ...thirdPartyInvites, ...leaves, ...bans, ...knocks])
+const badAuthorisers: RuleCase[] = [5, null, 'nobody', '@nobody'].map((join_authorised_via_users_server) => ({
+  name: `.2: an authoriser that is no user, ${JSON.stringify(join_authorised_via_users_server)}`,
+  versions: from(8),
+  scene: { joinRule: 'public' },
+  event: member(bob, bob, 'join', { join_authorised_via_users_server }),
+  refused: /authorised the join is no user/,
+}))
+
+testRules([
+  ...badAuthorisers,
+  ...shape,
+  ...joins,
+  ...restrictedJoins,
+  ...invites,
+  ...thirdPartyInvites,
+  ...leaves,
+  ...bans,
+  ...knocks,
+])
