@@ -11,11 +11,17 @@ import { type Verdict, allow, reject } from './verdict.ts'
  * Rule names are words, not numbers, since a rule's number changes with the room version.
  */
 export function judge(world: World, event: OracleEvent, state: State): Verdict {
+  if (event.type === 'm.room.create') return judgeCreate(world.version, event)
+  return judgeAuthEvents(world, event) ?? judgeInState(world, event, state)
+}
+
+/**
+ * The rules but for those on the event's own `auth_events`. State resolution asks these alone: an event whose auth events
+ * were wrong does not come that far, and one that was rejected is left out of the state ("Rejected events").
+ */
+export function judgeInState(world: World, event: OracleEvent, state: State): Verdict {
   const { version } = world
   if (event.type === 'm.room.create') return judgeCreate(version, event)
-  const wrong = judgeAuthEvents(world, event)
-  if (wrong !== undefined) return wrong
-
   const create = state.get(stateKey('m.room.create', ''))
   if (create !== undefined && own(create.content, 'm.federate') === false) {
     if (domainOf(event.sender) !== domainOf(create.sender)) return reject('federate: other domain')
@@ -37,7 +43,7 @@ export function judge(world: World, event: OracleEvent, state: State): Verdict {
   if (event.state_key !== undefined && event.state_key.startsWith('@') && event.state_key !== event.sender) {
     return reject("state_key: another user's")
   }
-  if (event.type === 'm.room.power_levels') return judgePowerLevels(version, event, state)
+  if (event.type === 'm.room.power_levels') return judgePowerLevels(world, event, state)
   if (version <= 2 && event.type === 'm.room.redaction') {
     if (power >= levels.redact) return allow('redaction: level')
     const domain = event.redacts === undefined ? undefined : domainOf(event.redacts)

@@ -1,13 +1,19 @@
 import { type OracleEvent, type State, type World, eventOf, keyOf } from './event.ts'
 
+/** Events do not change, and so do not their chains. */
+const chains = new WeakMap<OracleEvent, ReadonlySet<OracleEvent>>()
+
 /** "Auth chain": all of an event's auth events, all of theirs, and so on. The event itself is not in it. */
-export function authChain(world: World, event: OracleEvent): Set<OracleEvent> {
+export function authChain(world: World, event: OracleEvent): ReadonlySet<OracleEvent> {
+  const known = chains.get(event)
+  if (known !== undefined) return known
   const chain = new Set<OracleEvent>()
   for (const id of event.auth_events) {
     const entry = eventOf(world, id)
     chain.add(entry)
     for (const further of authChain(world, entry)) chain.add(further)
   }
+  chains.set(event, chain)
   return chain
 }
 
@@ -24,7 +30,13 @@ export function split(states: readonly State[]): { unconflicted: State; conflict
 
 /** "Auth difference": what is in the full auth chain of some state and not in that of every state. */
 export function authDifference(world: World, states: readonly State[]): Set<OracleEvent> {
-  const chains = states.map((state) => union([...state.values()].map((event) => authChain(world, event))))
+  const { chainsHoldOwnEvents } = world.reading
+  const chains = states.map((state) =>
+    union([
+      ...[...state.values()].map((event) => authChain(world, event)),
+      ...(chainsHoldOwnEvents ? [new Set(state.values())] : []),
+    ]),
+  )
   return new Set([...union(chains)].filter((event) => !chains.every((chain) => chain.has(event))))
 }
 
@@ -44,5 +56,7 @@ export function conflictedSubgraph(world: World, conflicted: ReadonlySet<OracleE
 }
 
 export function union(sets: readonly ReadonlySet<OracleEvent>[]): Set<OracleEvent> {
-  return new Set(sets.flatMap((set) => [...set]))
+  const all = new Set<OracleEvent>()
+  for (const set of sets) for (const event of set) all.add(event)
+  return all
 }

@@ -1,3 +1,5 @@
+import type { Reading } from './reading.ts'
+
 /** A parsed event as the oracle reads it: plain, by the names of the wire. */
 export interface OracleEvent {
   readonly event_id: string
@@ -23,6 +25,7 @@ export type State = Map<string, OracleEvent>
 export interface World {
   /** "1" to "12". */
   readonly version: number
+  readonly reading: Reading
   readonly events: ReadonlyMap<string, OracleEvent>
   /** The ids of the events that were rejected on receipt. */
   readonly rejected: ReadonlySet<string>

@@ -1,5 +1,5 @@
 import { type OracleEvent, type State, type World, has, own, stateKey } from './event.ts'
-import { domainOf } from './identifiers.ts'
+import { domainOf, isUserId } from './identifiers.ts'
 import { creatorsOf, levelsIn } from './levels.ts'
 import { isSignedByInviter } from './third-party-signature.ts'
 import { type Verdict, allow, reject } from './verdict.ts'
@@ -9,9 +9,10 @@ export function membershipOf(state: State, user: string): unknown {
   return member === undefined ? undefined : own(member.content, 'membership')
 }
 
-function joinRuleOf(state: State): unknown {
+function joinRuleOf(world: World, state: State): unknown {
   const rules = state.get(stateKey('m.room.join_rules', ''))
-  return rules === undefined ? undefined : own(rules.content, 'join_rule')
+  const rule = rules === undefined ? undefined : own(rules.content, 'join_rule')
+  return typeof rule !== 'string' && world.reading.missingJoinRuleIsInvite ? 'invite' : rule
 }
 
 /** The rule of `m.room.member`, rule 5 (in versions 6 to 11 rule 4). */
@@ -21,7 +22,7 @@ export function judgeMember(world: World, event: OracleEvent, state: State): Ver
   if (!has(event.content, 'membership')) return reject('member: no membership')
   if (version >= 8 && has(event.content, 'join_authorised_via_users_server')) {
     const authoriser = own(event.content, 'join_authorised_via_users_server')
-    const server = typeof authoriser === 'string' ? domainOf(authoriser) : undefined
+    const server = typeof authoriser === 'string' && isUserId(authoriser) ? domainOf(authoriser) : undefined
     if (server === undefined || !world.isSignedBy(event, server)) return reject('member: authoriser has not signed')
   }
   const membership = own(event.content, 'membership')
@@ -29,7 +30,7 @@ export function judgeMember(world: World, event: OracleEvent, state: State): Ver
   if (membership === 'invite') return judgeInvite(version, event, event.state_key, state)
   if (membership === 'leave') return judgeLeave(version, event, event.state_key, state)
   if (membership === 'ban') return judgeBan(version, event, event.state_key, state)
-  if (membership === 'knock' && version >= 7) return judgeKnock(version, event, event.state_key, state)
+  if (membership === 'knock' && version >= 7) return judgeKnock(world, event, event.state_key, state)
   return reject('member: unknown membership')
 }
 
@@ -45,7 +46,7 @@ function judgeJoin(world: World, event: OracleEvent, target: string, state: Stat
   if (event.sender !== target) return reject('join: other sender')
   const current = membershipOf(state, event.sender)
   if (current === 'ban') return reject('join: banned')
-  const rule = joinRuleOf(state)
+  const rule = joinRuleOf(world, state)
   if (rule === 'invite' || (version >= 7 && rule === 'knock')) {
     if (current === 'invite' || current === 'join') return allow('join: invited')
   }
@@ -106,8 +107,9 @@ function judgeBan(version: number, event: OracleEvent, target: string, state: St
   return reject('ban: level')
 }
 
-function judgeKnock(version: number, event: OracleEvent, target: string, state: State): Verdict {
-  const rule = joinRuleOf(state)
+function judgeKnock(world: World, event: OracleEvent, target: string, state: State): Verdict {
+  const { version } = world
+  const rule = joinRuleOf(world, state)
   if (rule !== 'knock' && !(version >= 10 && rule === 'knock_restricted')) return reject('knock: join rule')
   if (event.sender !== target) return reject('knock: other sender')
   const current = membershipOf(state, event.sender)

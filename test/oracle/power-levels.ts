@@ -1,4 +1,4 @@
-import { type OracleEvent, type State, has, isObject, own, stateKey } from './event.ts'
+import { type OracleEvent, type State, type World, has, isObject, own, stateKey } from './event.ts'
 import { isUserId } from './identifiers.ts'
 import { creatorsOf, entriesOf, levelsIn, readLevel } from './levels.ts'
 import { type Verdict, allow, reject } from './verdict.ts'
@@ -6,7 +6,8 @@ import { type Verdict, allow, reject } from './verdict.ts'
 const scalars = ['users_default', 'events_default', 'state_default', 'ban', 'redact', 'kick', 'invite']
 
 /** The rule of `m.room.power_levels`, rule 10 (in versions 6 to 11 rule 9). */
-export function judgePowerLevels(version: number, event: OracleEvent, state: State): Verdict {
+export function judgePowerLevels(world: World, event: OracleEvent, state: State): Verdict {
+  const { version } = world
   const { content } = event
   if (version >= 10) {
     for (const name of scalars) {
@@ -34,6 +35,8 @@ export function judgePowerLevels(version: number, event: OracleEvent, state: Sta
   }
   const previous = state.get(stateKey('m.room.power_levels', ''))
   if (previous === undefined) return allow('power_levels: first')
+
+  if (world.reading.refusesUnreadableLevels && !isReadable(version, content)) return reject('power_levels: unreadable')
 
   const power = levelsIn(version, state).userLevel(event.sender)
   for (const name of scalars) {
@@ -63,4 +66,13 @@ export function judgePowerLevels(version: number, event: OracleEvent, state: Sta
     if (before.get(user) !== level && level > power) return reject('power_levels: new level of a user')
   }
   return allow('power_levels')
+}
+
+/** Whether all that the rules compare is a level. */
+function isReadable(version: number, content: unknown): boolean {
+  const plain = scalars.filter((name) => has(content, name)).map((name) => own(content, name))
+  const objects = ['events', ...(version >= 6 ? ['notifications'] : [])].filter((name) => has(content, name))
+  if (!objects.every((name) => isObject(own(content, name)))) return false
+  const listed = objects.flatMap((name) => Object.values(own(content, name) ?? {}))
+  return [...plain, ...listed].every((value) => readLevel(version, value) !== undefined)
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { judge, withCreate } from './auth.ts'
+import { judgeInState, withCreate } from './auth.ts'
 import { type OracleEvent, type State, type World } from './event.ts'
 
 /**
@@ -28,7 +28,9 @@ export function resolveV1(world: World, states: readonly State[]): State {
   for (const [key, events] of conflicts) {
     if (resolved.has(key)) continue
     const list = [...events].sort((a, b) => b.depth - a.depth || compare(sha1(a), sha1(b)))
-    const picked = list.find((event) => judge(world, event, withCreate(world, event, resolved)).allowed)
+    const picked = list.find((event) => judgeInState(world, event, withCreate(world, event, resolved)).allowed)
+    const last = list.at(-1)
+    if (picked === undefined && last !== undefined && world.reading.keepsEarliestOfRefused) resolved.set(key, last)
     if (picked !== undefined) resolved.set(key, picked)
   }
   return resolved
@@ -42,7 +44,7 @@ function settle(world: World, before: State, key: string, events: readonly Oracl
   const room = new Map(before).set(key, first)
   let standing = first
   for (const event of rest) {
-    if (!judge(world, event, room).allowed) break
+    if (!judgeInState(world, event, room).allowed) break
     room.set(key, event)
     standing = event
   }

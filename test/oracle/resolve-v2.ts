@@ -1,4 +1,4 @@
-import { judge, withCreate } from './auth.ts'
+import { judgeInState, withCreate } from './auth.ts'
 import { authChain, authDifference, conflictedSubgraph, split, union } from './chains.ts'
 import { type OracleEvent, type State, type World, eventOf, keyOf, own, stateKey } from './event.ts'
 import { mainlineOrdering, powerOrdering } from './orderings.ts'
@@ -43,7 +43,7 @@ function iterativeAuthChecks(world: World, start: State, events: readonly Oracle
       const entry = eventOf(world, id)
       if (!room.has(keyOf(entry)) && !world.rejected.has(id)) room.set(keyOf(entry), entry)
     }
-    if (judge(world, event, withCreate(world, event, room)).allowed) state.set(keyOf(event), event)
+    if (judgeInState(world, event, withCreate(world, event, room)).allowed) state.set(keyOf(event), event)
   }
   return state
 }

@@ -13,3 +13,8 @@ export function scale(usual: number, full: number): number {
 export function seed(usual: number): number {
   return Number(process.env['LETHE_SEED'] ?? usual)
 }
+
+/** Whether proofs run in full. */
+export function isFull(): boolean {
+  return process.env['LETHE_FULL'] === '1'
+}
