@@ -36,7 +36,7 @@ export const events = table(
     pruned_ts: int().null(),
     /** Thread root, of events in a thread. */
     thread_id: text().null(),
-    /** Running number among the notifying events of its (room, thread); null: does not notify. */
+    /** Running number among the notifying events of the room outside threads, 0 in a thread; null: does not notify. */
     notify_ord: int().null(),
     /** Packed nids of the auth events, of state events. */
     auth_edges: bytes().null(),
@@ -247,14 +247,11 @@ export const event_transactions = table(
   { event_nid: int(), user_nid: int().of('user'), device_id: text(), txn_id: text(), created_ts: int() },
   {
     primary: ['event_nid'],
-    indexes: [
-      { name: 'event_transactions_by_user', on: ['user_nid', 'device_id'] },
-      { name: 'event_transactions_by_age', on: ['created_ts'] },
-    ],
+    indexes: [{ name: 'event_transactions_by_id', on: ['user_nid', 'device_id', 'txn_id'] }],
   },
   {
     holds: 'transaction ids of sent events',
-    purpose: 'a device recognises what it sent itself',
+    purpose: 'a retried request is not sent twice; a device recognises what it sent itself',
     subject: ['user_nid'],
     retention: '48 hours',
     erasure: 'delete',

@@ -41,7 +41,6 @@ import {
   room_aliases,
   receipts,
   room_receipt_positions,
-  notify_counts,
   user_notifications,
 } from './rooms.ts'
 import { writers, epochs, schema_migrations } from './streams.ts'
@@ -59,7 +58,6 @@ import {
   filters,
   account_data,
   push_rules,
-  transactions,
   audit,
 } from './users.ts'
 import type { AnyTable } from '../kit.ts'
@@ -105,7 +103,6 @@ export const tables: readonly AnyTable[] = [
   room_aliases,
   receipts,
   room_receipt_positions,
-  notify_counts,
   user_notifications,
   writers,
   epochs,
@@ -123,6 +120,5 @@ export const tables: readonly AnyTable[] = [
   filters,
   account_data,
   push_rules,
-  transactions,
   audit,
 ]

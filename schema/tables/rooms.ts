@@ -235,29 +235,7 @@ export const room_receipt_positions = table(
   },
 )
 
-/** Running count of notifying events per (room, thread). */
-export const notify_counts = table(
-  'notify_counts',
-  {
-    room_nid: int(),
-    thread_id: text(),
-    notifying: int(),
-    /** `ord` of the newest notifying event. */
-    last_ord: int().default(0),
-  },
-  { primary: ['room_nid', 'thread_id'] },
-  {
-    holds: 'counts of events',
-    purpose: 'unread counts without a row per member',
-    subject: [],
-    retention: 'as long as the room',
-    erasure: 'keep',
-    reason: 'numbers only',
-    export: null,
-  },
-)
-
-/** Only what differs from the running count: highlights, and events that a user's own rules judge otherwise. */
+/** Only what differs from the running count of notifying events (`events.notify_ord`): highlights, and events that a user's own rules judge otherwise. */
 export const user_notifications = table(
   'user_notifications',
   {

@@ -297,32 +297,6 @@ export const push_rules = table(
   },
 )
 
-/** Transaction ids of clients: the same request twice gives the same answer, also after a restart. */
-export const transactions = table(
-  'transactions',
-  {
-    user_nid: int().of('user'),
-    device_id: text(),
-    /** Route, room and transaction id. */
-    request: text(),
-    response: json(),
-    created_ts: int(),
-  },
-  {
-    primary: ['user_nid', 'device_id', 'request'],
-    indexes: [{ name: 'transactions_by_age', on: ['created_ts'] }],
-  },
-  {
-    holds: 'transaction ids of sent events',
-    purpose: 'a retried request is not sent twice',
-    subject: ['user_nid'],
-    retention: '48 hours',
-    erasure: 'delete',
-    export: null,
-    exportReason: 'technical, lives two days',
-  },
-)
-
 /** Decisions that a person answers for: who did what to whom, without any content. */
 export const audit = table(
   'audit',

@@ -3,7 +3,7 @@ import { deleteOldAudit } from '../store/audit.ts'
 import { deleteDeviceAddresses } from '../store/devices.ts'
 import { deleteExpiredShortTokens } from '../store/short-tokens.ts'
 import { deleteExpiredTokens } from '../store/tokens.ts'
-import { deleteOldTransactions } from '../store/transactions.ts'
+import { deleteOldTransactions } from '../store/event-transactions.ts'
 import { deleteOldUiaSessions } from '../store/uia.ts'
 import type { AccountsDeps, Departure } from './deps.ts'
 import { uiaLifetimeMs } from './uia.ts'
@@ -30,7 +30,9 @@ export async function sweepAccounts(deps: Pick<AccountsDeps, 'database' | 'clock
   const now = deps.clock.now()
   const { addressesMs } = deps.config.privacy.retain
   const sessions = await deps.database.write((tx) => deleteOldUiaSessions(tx, now - uiaLifetimeMs))
-  const transactions = await deps.database.write((tx) => deleteOldTransactions(tx, now - transactionsMs))
+  let transactions = 0
+  for (let deleted = 1; deleted > 0; transactions += deleted)
+    deleted = await deps.database.write((tx) => deleteOldTransactions(tx, now - transactionsMs))
   const addresses = await deps.database.write((tx) => deleteDeviceAddresses(tx, now - addressesMs))
   const tokens = await deps.database.write(
     async (tx) => (await deleteExpiredTokens(tx, now - expiredTokenMs)) + (await deleteExpiredShortTokens(tx, now)),

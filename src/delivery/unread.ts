@@ -1,5 +1,4 @@
 import type { RoomId, UserId } from '../protocol/ids.ts'
-import { findNotifyCount } from '../store/notify-counts.ts'
 import type { Conn } from '../store/database.ts'
 import { listOwnReceipts, unthreaded } from '../store/receipts.ts'
 import {
@@ -96,7 +95,7 @@ async function countRoom(
   if ((byThread.get(mainThread) ?? 0) <= mostCounted) return { byThread, floorOf }
   // none of these are the user's own: the floor is at the last of those
   const floor = floorOf(mainThread)
-  const total = await findNotifyCount(conn, roomNid, mainThread)
+  const total = await findNotifyOrdAt(conn, roomNid, Number.MAX_SAFE_INTEGER)
   const isRead = await findNotifyOrdAt(conn, roomNid, floor)
   const gone = await countPrunedNotifying(conn, roomNid, floor)
   return { byThread: new Map(byThread).set(mainThread, Math.max(0, total - isRead - gone)), floorOf }

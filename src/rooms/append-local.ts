@@ -15,6 +15,8 @@ export type LocalDeps = AppendDeps & BuildDeps
 export interface LocalOptions {
   /** Acts for a deactivated or erased account: leaving, redacting, giving up power. */
   readonly mayBeDeactivated?: boolean
+  /** The sender's row id, where the caller looked at the account in this very transaction. */
+  readonly senderNid?: number
 }
 
 /**
@@ -28,7 +30,8 @@ export async function appendLocal(
   draft: Draft,
   options: LocalOptions = {},
 ): Promise<AppendResult> {
-  const senderNid = await assertMaySend(tx, deps, draft.sender, options.mayBeDeactivated ?? false)
+  const senderNid =
+    options.senderNid ?? (await assertMaySend(tx, deps, draft.sender, options.mayBeDeactivated ?? false))
   const { event, authEvents } = await buildEvent(tx, deps, room, draft)
   const authNids = event.stateKey === undefined ? [] : await nidsOf(tx, deps, room, authEvents)
   return append(tx, deps, room, {

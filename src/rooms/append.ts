@@ -7,7 +7,6 @@ import { insertEventMedia } from '../store/event-media.ts'
 import type { KnownEvent } from '../store/events.ts'
 import { insertEvent, placeOutlier, pruneEventRow, putCurrentAfter, putStateAfter } from '../store/events.ts'
 import { insertBackwardExtremities } from '../store/extremities.ts'
-import { nextNotifyOrd } from '../store/notify-counts.ts'
 import { packNids } from '../store/packed.ts'
 import { insertRelation } from '../store/relations.ts'
 import { advanceRoom } from '../store/rooms.ts'
@@ -90,10 +89,9 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
   const ord = !isShown ? null : isLive ? room.nextOrd + (missing.length > 0 ? gapOrds : 0) : (judged.backOrd ?? null)
   const relation = isShown ? relationOf(event.content) : undefined
   const threadId = relation === undefined ? undefined : await threadOf(tx, room, relation)
-  const notifyOrd =
-    ord !== null && isLive && prunedTs === null && notifiesByDefault(event)
-      ? await nextNotifyOrd(tx, room.nid, threadId ?? 'main', ord)
-      : undefined
+  const notifies = ord !== null && isLive && prunedTs === null && notifiesByDefault(event)
+  const notifying = notifies && threadId === undefined ? room.notifying + 1 : room.notifying
+  const notifyOrd = !notifies ? undefined : threadId === undefined ? notifying : 0
   const isState = keyNid !== null && rejected === undefined
   const groupBefore = before[0]?.groupNid ?? 0
 
@@ -171,6 +169,7 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
     nextOrd: ord !== null && isLive ? ord + 1 : room.nextOrd,
     nextBackOrd: ord !== null && !isLive ? Math.min(room.nextBackOrd, ord - 1) : room.nextBackOrd,
     lastLocalNid: isSent && isShown ? eventNid : room.lastLocalNid,
+    notifying,
   }
   if (isShown) {
     if (prunedTs === null) await keepFacts(tx, room, event, eventNid, senderNid, relation)

@@ -26,6 +26,7 @@ export function emptyRoom(nid: number, id: RoomId, version: RoomVersion): Room {
     nextOrd: 1,
     nextBackOrd: -1,
     lastLocalNid: 0,
+    notifying: 0,
     partialState: false,
     hosts: [],
     memo: new StateMemo(),

@@ -13,6 +13,7 @@ import type { RoomRow } from '../store/rooms.ts'
 import { findRoomById, findRoomRevisionOf } from '../store/rooms.ts'
 import { putServer } from '../store/servers.ts'
 import { findStateKeyNid, putStateKey } from '../store/state-keys.ts'
+import { findNotifyOrdAt } from '../store/unread.ts'
 import { findUserNid, putUser } from '../store/users.ts'
 import { KeyedMutex } from '../util/mutex.ts'
 import { Caches, isTx, remember } from './caches.ts'
@@ -46,7 +47,7 @@ export class RoomCache {
 
   /** A room as committed, undefined where this server does not know it. */
   async find(conn: Conn, roomId: RoomId): Promise<Room | undefined> {
-    if (isTx(conn)) return this.#findForWrite(conn, roomId)
+    if (isTx(conn)) return this.#findForWrite(conn, roomId, undefined)
     const known = this.#rooms.get(roomId)
     if (
       known !== undefined &&
@@ -68,26 +69,31 @@ export class RoomCache {
   /** As `find`; throws `M_NOT_FOUND` for a room that this server does not know. */
   async get(conn: Conn, roomId: RoomId): Promise<Room> {
     const room = await this.find(conn, roomId)
-    if (room === undefined) throw new MatrixError('M_NOT_FOUND', 'Room not found')
+    if (room === undefined) throw noSuchRoom()
     return room
   }
 
-  /** The room as this write sees it. Throws `M_NOT_FOUND` for a room that this server does not know. */
-  async forWrite(tx: Tx, roomId: RoomId): Promise<Room> {
-    return this.get(tx, roomId)
+  /**
+   * The room as this write sees it; `revision` is the room's, where this write has read it. Throws `M_NOT_FOUND` for a
+   * room that this server does not know.
+   */
+  async forWrite(tx: Tx, roomId: RoomId, revision?: number): Promise<Room> {
+    const room = await this.#findForWrite(tx, roomId, revision)
+    if (room === undefined) throw noSuchRoom()
+    return room
   }
 
-  async #findForWrite(tx: Tx, roomId: RoomId): Promise<Room | undefined> {
+  async #findForWrite(tx: Tx, roomId: RoomId, known: number | undefined): Promise<Room | undefined> {
     const candidates = [this.#overlay(tx).get(roomId), this.#rooms.get(roomId)]
     const nid = (candidates[0] ?? candidates[1])?.nid
     if (nid !== undefined) {
-      const revision = await findRoomRevisionOf(tx, nid)
+      const revision = known ?? (await findRoomRevisionOf(tx, nid))
       const room = candidates.find((candidate) => candidate !== undefined && candidate.revision === revision)
       if (room !== undefined) return room
     }
     const room = await this.#load(tx, roomId)
-    const known = tx.engine === 'postgres' ? this.#rooms.get(roomId) : undefined
-    if (known !== undefined) await this.#dropRedacted(tx, known)
+    const before = tx.engine === 'postgres' ? this.#rooms.get(roomId) : undefined
+    if (before !== undefined) await this.#dropRedacted(tx, before)
     if (room !== undefined) this.put(tx, room)
     return room
   }
@@ -154,6 +160,7 @@ export class RoomCache {
       nextOrd: row.next_ord,
       nextBackOrd: row.next_back_ord,
       lastLocalNid: row.last_local_nid,
+      notifying: await findNotifyOrdAt(conn, row.room_nid, row.next_ord),
       partialState: row.partial_state,
       hosts: hosts.filter(({ joined, name }) => joined && name !== this.#serverName).map(({ serverNid }) => serverNid),
       memo: new StateMemo(),
@@ -239,4 +246,8 @@ export class RoomCache {
     remember(tx, () => this.caches.servers.set(name, nid))
     return nid
   }
+}
+
+function noSuchRoom(): MatrixError {
+  return new MatrixError('M_NOT_FOUND', 'Room not found')
 }

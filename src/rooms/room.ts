@@ -27,6 +27,8 @@ export interface Room {
   readonly nextOrd: number
   readonly nextBackOrd: number
   readonly lastLocalNid: number
+  /** How many events notified by default so far, those in threads not counted. */
+  readonly notifying: number
   readonly partialState: boolean
   /** Other servers that have a joined member, as row ids. */
   readonly hosts: readonly number[]

@@ -1,20 +1,23 @@
-import { stateKeyText } from '../protocol/auth/state.ts'
 import { MatrixError } from '../protocol/errors.ts'
 import type { EventId, RoomId } from '../protocol/ids.ts'
+import { eventFromStored } from '../protocol/parse-event.ts'
 import { powerLevelsOf } from '../protocol/power-levels.ts'
 import type { Tx } from '../store/database.ts'
 import { findEventById } from '../store/events.ts'
-import { insertEventTransaction } from '../store/event-transactions.ts'
+import { insertEventTransaction, listEventsSentWith } from '../store/event-transactions.ts'
+import type { TransactionKey } from '../store/event-transactions.ts'
 import { room as roomLock, user as userLock } from '../store/locks.ts'
 import { findAnnotationBy, findRelationOf } from '../store/relations.ts'
 import { withRetries } from '../store/retries.ts'
-import { findTransaction, insertTransaction } from '../store/transactions.ts'
+import { findSendFacts } from '../store/send-facts.ts'
 import { appendLocal } from './append-local.ts'
 import type { LocalDeps } from './append-local.ts'
+import type { AppendResult } from './append.ts'
 import { relationOf } from './content-facts.ts'
 import type { Draft } from './build.ts'
 import type { RoomsDeps } from './deps.ts'
 import type { Room } from './room.ts'
+import { assertIsActive, noAccount } from './sender.ts'
 
 export { appendLocal } from './append-local.ts'
 export type { Draft } from './build.ts'
@@ -42,51 +45,47 @@ const mostTries = 5
  * after a restart and to parallel requests. Throws what `appendLocal` throws, `M_NOT_FOUND` for an unknown room, and
  * what the checks of relations and redactions say (client-server API, "Sending events to a room").
  */
-export async function sendEvent(
-  deps: SendDeps,
-  { roomId, draft, transaction }: SendRequest,
-): Promise<{ readonly eventId: EventId; readonly eventNid: number }> {
-  const locks = await deps.database.read(async (conn) => {
-    const room = await deps.roomCache.get(conn, roomId)
-    const userNid = await deps.roomCache.userNid(conn, draft.sender)
-    return [...(userNid === undefined ? [] : [userLock(userNid)]), roomLock(room.nid)]
-  })
-  const sent = await withRetries(mostTries, () =>
+export async function sendEvent(deps: SendDeps, { roomId, draft, transaction }: SendRequest): Promise<Sent> {
+  const { roomNid, userNid } = await deps.database.read(async (conn) => ({
+    roomNid: (await deps.roomCache.get(conn, roomId)).nid,
+    userNid: await deps.roomCache.userNid(conn, draft.sender),
+  }))
+  if (userNid === undefined) throw noAccount()
+  const key = transaction && { userNid, deviceId: transaction.deviceId ?? '', txnId: transaction.txnId }
+  return withRetries(mostTries, () =>
     deps.database.write(
       async (tx) => {
-        const userNid = await deps.roomCache.putUser(tx, draft.sender)
-        const key = transaction && transactionKey(userNid, roomId, draft, transaction)
-        const before = key && (await findTransaction(tx, key))
-        if (before !== undefined) return sentBefore(tx, before)
-        const room = await deps.roomCache.forWrite(tx, roomId)
+        const facts = await findSendFacts(tx, {
+          roomNid,
+          userNid,
+          deviceId: key?.deviceId ?? '',
+          txnId: key?.txnId ?? null,
+        })
+        const room = await deps.roomCache.forWrite(tx, roomId, facts?.revision)
+        const before = key !== undefined && facts?.isRetry === true ? await sentBefore(tx, room, draft, key) : undefined
+        if (before !== undefined) return before
+        if (facts === undefined) throw noAccount()
+        assertIsActive(facts)
         await assertDraftAllowed(tx, deps, room, draft, userNid)
-        const { event, eventNid } = await appendLocal(tx, deps, room, draft)
-        deps.failpoint?.('send:appended')
-        if (key !== undefined && transaction !== undefined) {
-          const now = deps.clock.now()
-          await insertTransaction(tx, key, JSON.stringify({ event_id: event.eventId }), now)
-          const { deviceId, txnId } = transaction
-          await insertEventTransaction(tx, { eventNid, userNid, deviceId: deviceId ?? '', txnId, createdTs: now })
-        }
+        const { event, eventNid } = await appendLocal(tx, deps, room, draft, { senderNid: userNid })
+        if (key !== undefined) await insertEventTransaction(tx, { ...key, eventNid, createdTs: deps.clock.now() })
         return { eventId: event.eventId, eventNid }
       },
-      { locks },
+      { locks: [userLock(userNid), roomLock(roomNid)] },
     ),
   )
-  deps.failpoint?.('send:stored')
-  return sent
 }
 
-function transactionKey(userNid: number, roomId: RoomId, draft: Draft, { deviceId, txnId }: ClientTransaction) {
-  const place = stateKeyText(draft.type, draft.redacts ?? '')
-  return { userNid, deviceId: deviceId ?? '', request: `send ${roomId} ${place} ${txnId}` }
-}
+type Sent = Pick<AppendResult, 'eventNid'> & { readonly eventId: EventId }
 
-async function sentBefore(tx: Tx, response: string): Promise<{ eventId: EventId; eventNid: number }> {
-  const eventId = (JSON.parse(response) as { event_id: EventId }).event_id
-  const row = await findEventById(tx, eventId)
-  if (row === undefined) throw new Error('an event that was sent is missing')
-  return { eventId, eventNid: row.event_nid }
+/** The event that this request made before: the same room, type and (of a redaction) target. */
+async function sentBefore(tx: Tx, room: Room, draft: Draft, key: TransactionKey): Promise<Sent | undefined> {
+  const sent = await listEventsSentWith(tx, { roomNid: room.nid, type: draft.type }, key)
+  const same = sent.find(
+    ({ eventId, json }) =>
+      draft.redacts === undefined || eventFromStored(room.version, eventId, room.id, json).redacts === draft.redacts,
+  )
+  return same && { eventId: same.eventId, eventNid: same.eventNid }
 }
 
 /** What clients may not do though the authorization rules have nothing against it. */

@@ -1,6 +1,7 @@
 import { MatrixError } from '../protocol/errors.ts'
 import type { UserId } from '../protocol/ids.ts'
 import { findAccount } from '../store/accounts.ts'
+import type { AccountRow } from '../store/accounts.ts'
 import type { Tx } from '../store/database.ts'
 import type { RoomsDeps } from './deps.ts'
 
@@ -17,11 +18,19 @@ export async function assertMaySend(
 ): Promise<number> {
   const senderNid = await deps.roomCache.userNid(tx, sender)
   const account = senderNid === undefined ? undefined : await findAccount(tx, senderNid)
-  if (senderNid === undefined || account === undefined)
-    throw new MatrixError('M_FORBIDDEN', 'The sender has no account here')
-  if (mayBeDeactivated) return senderNid
+  if (senderNid === undefined || account === undefined) throw noAccount()
+  if (!mayBeDeactivated) assertIsActive(account)
+  return senderNid
+}
+
+/** Throws `M_USER_DEACTIVATED` or `M_USER_LOCKED` for an account that may not send. */
+export function assertIsActive(account: Pick<AccountRow, 'deactivated_ts' | 'erased_ts' | 'locked'>): void {
   if (account.deactivated_ts !== null || account.erased_ts !== null)
     throw new MatrixError('M_USER_DEACTIVATED', 'This account has been deactivated')
   if (account.locked) throw new MatrixError('M_USER_LOCKED', 'This account has been locked', { soft_logout: true })
-  return senderNid
+}
+
+/** The error for a sender who has no account here. */
+export function noAccount(): MatrixError {
+  return new MatrixError('M_FORBIDDEN', 'The sender has no account here')
 }

@@ -43,6 +43,25 @@ const longestWriteMs = 60_000
 /** Thrown inside to leave a batch of which nothing remains. */
 class Lost extends Error {}
 
+/** The queue must not wait for ever for a write that waits for the queue: one timer for a batch, which is short. */
+class Limit {
+  readonly #late: Promise<never>
+  readonly end: () => void
+
+  constructor(clock: Clock) {
+    let fail = () => {}
+    this.#late = new Promise<never>((_, reject) => {
+      fail = () => reject(new Error('a write did not end: is one inside another?'))
+    })
+    this.#late.catch(() => {})
+    this.end = clock.setTimer(longestWriteMs, fail)
+  }
+
+  of<T>(promise: Promise<T>): Promise<T> {
+    return Promise.race([promise, this.#late])
+  }
+}
+
 /**
  * Groups the writes of one tick into one transaction: each is a savepoint, all are committed and synced together, and no
  * promise is settled before that. One batch is in flight; the sync of one overlaps with the next.
@@ -93,24 +112,27 @@ export class GroupCommit {
   }
 
   async #runBatch(batch: Write[]): Promise<void> {
-    const { driver, failpoint } = this.#options
+    const { driver, clock, failpoint } = this.#options
     const done: Done[] = []
+    const limit = new Limit(clock)
     let position = 0
     try {
       await driver.begin(batch.length === 1 ? (batch[0] as Write).locks : batch.flatMap(({ locks }) => locks))
-      position = await this.#runWrites(batch, done)
+      position = await this.#runWrites(batch, done, limit)
       failpoint?.('write:before-commit')
       await driver.commit(position)
     } catch (error) {
       await driver.rollback()
       return this.#lose(batch, error instanceof Lost ? error.cause : error)
+    } finally {
+      limit.end()
     }
     failpoint?.('write:after-commit')
     for (const { tx } of done) this.#runEffects(tx?.memory)
     void this.#settle(done, position)
   }
 
-  async #runWrites(batch: Write[], done: Done[]): Promise<number> {
+  async #runWrites(batch: Write[], done: Done[], limit: Limit): Promise<number> {
     const { driver, clock } = this.#options
     const isAlone = batch.length === 1
     const endMs = clock.monotonic() + longestBatchMs
@@ -123,7 +145,7 @@ export class GroupCommit {
       const tx = new WriteTx(driver, position)
       try {
         if (!isAlone) await driver.savepoint()
-        const value = await this.#limit(write.fn(tx))
+        const value = await limit.of(write.fn(tx))
         tx.finish()
         if (!isAlone) await driver.release()
         position = tx.position
@@ -140,17 +162,6 @@ export class GroupCommit {
       }
     }
     return position
-  }
-
-  // the queue must not wait for ever for a write that waits for the queue
-  #limit<T>(promise: Promise<T>): Promise<T> {
-    let cancel = () => {}
-    const late = new Promise<never>((_, reject) => {
-      cancel = this.#options.clock.setTimer(longestWriteMs, () =>
-        reject(new Error('a write did not end: is one inside another?')),
-      )
-    })
-    return Promise.race([promise, late]).finally(() => cancel())
   }
 
   async #lose(batch: Write[], error: unknown): Promise<void> {

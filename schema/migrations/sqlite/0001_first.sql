@@ -222,8 +222,7 @@ create table event_transactions (
   txn_id text not null,
   created_ts integer not null
 ) strict;
-create index event_transactions_by_user on event_transactions (user_nid, device_id);
-create index event_transactions_by_age on event_transactions (created_ts);
+create index event_transactions_by_id on event_transactions (user_nid, device_id, txn_id);
 
 create table server_keys (
   server_nid integer not null,
@@ -448,14 +447,6 @@ create table room_receipt_positions (
 ) strict, without rowid;
 create index room_receipt_positions_by_pos on room_receipt_positions (writer, pos);
 
-create table notify_counts (
-  room_nid integer not null,
-  thread_id text not null,
-  notifying integer not null,
-  last_ord integer not null default 0,
-  primary key (room_nid, thread_id)
-) strict, without rowid;
-
 create table user_notifications (
   user_nid integer not null,
   room_nid integer not null,
@@ -614,16 +605,6 @@ create table push_rules (
   writer integer not null,
   pos integer not null
 ) strict;
-
-create table transactions (
-  user_nid integer not null,
-  device_id text not null,
-  request text not null,
-  response text not null,
-  created_ts integer not null,
-  primary key (user_nid, device_id, request)
-) strict;
-create index transactions_by_age on transactions (created_ts);
 
 create table audit (
   audit_nid integer primary key autoincrement,

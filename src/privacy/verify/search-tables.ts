@@ -56,7 +56,6 @@ const writtenByOthers = new Set([
   'devices',
   'media',
   'user_notifications',
-  'transactions',
   'uia_sessions',
 ])
 

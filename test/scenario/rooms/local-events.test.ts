@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { MatrixError } from '../../../src/protocol/errors.ts'
+import type { EventId, RoomId } from '../../../src/protocol/ids.ts'
+import { deleteOldTransactions } from '../../../src/store/event-transactions.ts'
 import { findEventById } from '../../../src/store/events.ts'
 import { findMembership } from '../../../src/store/memberships.ts'
-import { findNotifyCount } from '../../../src/store/notify-counts.ts'
+import { findNotifyOrdAt } from '../../../src/store/unread.ts'
 import { findSummary } from '../../../src/store/summaries.ts'
 import { listForwardExtremities } from '../../../src/store/extremities.ts'
 import { appendLocal } from '../../../src/rooms/append-local.ts'
@@ -64,7 +66,7 @@ describe.each(engines)('local events on %s', (engine) => {
     expect(after.extremities).toHaveLength(1)
     expect(after.nextOrd).toBe(room.nextOrd + 1000)
     expect(after.extremities[0]?.depth).toBe(1000 + (room.extremities[0]?.depth ?? 0))
-    expect(await a.database.read((conn) => findNotifyCount(conn, room.nid, 'main'))).toBe(1000)
+    expect(await a.database.read((conn) => findNotifyOrdAt(conn, room.nid, after.nextOrd))).toBe(1000)
   })
 
   test('50 parallel retries of one transaction id give one event', async () => {
@@ -79,6 +81,29 @@ describe.each(engines)('local events on %s', (engine) => {
     const sent = await Promise.all(Array.from({ length: 50 }, () => sendEvent(a.deps, request)))
     expect(new Set(sent.map(({ eventId }) => eventId)).size).toBe(1)
     expect((await a.current(room.id)).nextOrd).toBe(room.nextOrd + 1)
+  })
+
+  test('a transaction id counts for its room, its type and, of a redaction, its target', async () => {
+    await using a = await makeEngine(engine)
+    const alice = await a.user('alice')
+    const [first, second] = [await a.room(alice), await a.room(alice)]
+    const transaction = { deviceId: 'D', txnId: 't1' }
+    const send = async (roomId: RoomId, type: string, redacts?: EventId) => {
+      const draft = { type, content: { body: 'x' }, sender: alice, redacts }
+      return (await sendEvent(a.deps, { roomId, draft, transaction })).eventId
+    }
+    const one = await send(first.id, 'm.room.message')
+    const two = await send(second.id, 'm.room.message')
+    const sent = [one, two, await send(first.id, 'm.test')]
+    const third = await send(first.id, 'm.room.redaction', one)
+    const fourth = await send(first.id, 'm.room.redaction', sent[2])
+    expect(new Set([...sent, third, fourth]).size).toBe(5)
+    expect(await send(first.id, 'm.room.message')).toBe(one)
+    expect(await send(first.id, 'm.room.redaction', one)).toBe(third)
+    expect(await send(first.id, 'm.room.redaction', sent[2])).toBe(fourth)
+    // after two days it is a new request
+    while ((await a.database.write((tx) => deleteOldTransactions(tx, a.deps.clock.now() + 1))) > 0);
+    expect(await send(first.id, 'm.room.message')).not.toBe(one)
   })
 
   test('a write that fails leaves the room as it was for the next of its batch', async () => {
