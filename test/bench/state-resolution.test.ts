@@ -1,51 +1,111 @@
+import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
+import { agreedChains, authDifference } from '../../src/protocol/state-resolution/auth-difference.ts'
+import { buildAuthGraph } from '../../src/protocol/state-resolution/auth-graph.ts'
 import { resolveState } from '../../src/protocol/state-resolution/resolve.ts'
+import { splitState } from '../../src/protocol/state-resolution/split.ts'
 import { creator } from '../unit/protocol/room-events.ts'
 import { TestRoom } from '../unit/protocol/state-resolution/test-room.ts'
 
-test.each(['1', '11', '12'])('10,000 members, 8 forks of 100 joins and 5 power events, version %s', (id) => {
-  const room = new TestRoom(id)
-  const base = room.start('public')
-  for (let i = 0; i < 10_000; i++) {
-    const user = `@user${i}:a.test`
-    const draft = { type: 'm.room.member', stateKey: user, sender: user, content: { membership: 'join' } }
-    const nid = room.add(base, draft)
-    base.set(room.key('m.room.member', user), nid)
-  }
-  const { content } = room.event(room.at(base, 'm.room.power_levels') ?? 0)
-  const forks = Array.from({ length: 8 }, (_, fork) => {
-    let state = new Map(base)
-    for (let i = 0; i < 100; i++) {
-      const user = `@user${fork * 50 + i}:a.test`
-      const membership = i % 2 === 0 ? 'leave' : 'join'
-      const nid = room.add(state, { type: 'm.room.member', stateKey: user, sender: user, content: { membership } })
-      state.set(room.key('m.room.member', user), nid)
-      if (i % 20 === 0)
-        state = room.send(state, {
-          type: 'm.room.power_levels',
-          sender: creator,
-          content: { ...content, kick: fork + i },
-        })
-    }
-    return state
-  })
-  const input = room.input(forks)
-  const events = new Map<number, number>()
-  const keyOf = (nid: number): number => {
-    let key = events.get(nid)
-    if (key === undefined) events.set(nid, (key = input.keyOf(nid)))
-    return key
-  }
+const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
+const runs = 25
+
+/** Best and median of some runs, in ms. */
+function timed(run: () => void): { best: number; median: number } {
   const times: number[] = []
-  let size = 0
-  for (let run = 0; run < 15; run++) {
-    const start = performance.now()
-    size = resolveState({ ...input, keyOf }).size
-    times.push(performance.now() - start)
+  for (let i = 0; i < runs; i++) {
+    const from = performance.now()
+    run()
+    times.push(performance.now() - from)
   }
   times.sort((a, b) => a - b)
+  return { best: times[0] as number, median: times[runs >> 1] as number }
+}
+
+const shown = ({ best, median }: { best: number; median: number }) =>
+  `best ${best.toFixed(1).padStart(6)} ms, median ${median.toFixed(1).padStart(6)} ms`
+
+test('state resolution: 10,000 members, forks of 100 membership and 5 power events', { timeout: 120_000 }, () => {
+  console.log(`commit ${commit}, ${runs} runs a figure, Node ${process.versions.node}, no seed: nothing is drawn`)
+  for (const id of ['11', '12']) {
+    const room = new TestRoom(id)
+    const base = room.start('public')
+    for (let i = 0; i < 10_000; i++) {
+      const user = `@user${i}:a.test`
+      const draft = { type: 'm.room.member', stateKey: user, sender: user, content: { membership: 'join' } }
+      base.set(room.key('m.room.member', user), room.add(base, draft))
+    }
+    const { content } = room.event(room.at(base, 'm.room.power_levels') ?? 0)
+    const forks = Array.from({ length: 32 }, (_, fork) => {
+      let state = new Map(base)
+      for (let i = 0; i < 100; i++) {
+        const user = `@user${fork * 50 + i}:a.test`
+        const membership = i % 2 === 0 ? 'leave' : 'join'
+        const nid = room.add(state, { type: 'm.room.member', stateKey: user, sender: user, content: { membership } })
+        state.set(room.key('m.room.member', user), nid)
+        if (i % 20 === 0) {
+          const levels = { ...content, kick: fork + i }
+          state = room.send(state, { type: 'm.room.power_levels', sender: creator, content: levels })
+        }
+      }
+      return state
+    })
+    for (const count of [2, 8, 32]) {
+      const input = room.input(forks.slice(0, count))
+      const keys = new Map<number, number>()
+      const keyOf = (nid: number): number => {
+        let key = keys.get(nid)
+        if (key === undefined) keys.set(nid, (key = input.keyOf(nid)))
+        return key
+      }
+      let size = 0
+      const time = timed(() => (size = resolveState({ ...input, keyOf }).size))
+      const budget = count === 8 ? ' (budget 25 ms)' : ''
+      console.log(
+        `version ${id} (${room.version.stateResolution}), ${String(count).padStart(2)} forks: ${shown(time)}${budget}`,
+      )
+      expect(size).toBe(base.size)
+      if (count === 8) expect(time.best).toBeLessThanOrEqual(25)
+    }
+  }
+})
+
+test('state resolution: the auth difference in a graph of 100,000 events', { timeout: 60_000 }, () => {
+  // create, join rules, levels, then 1,000 people who join and leave in turn: each event names their last and the levels
+  const [people, events] = [1000, 100_000]
+  const edges: Float64Array[] = [Float64Array.of(), Float64Array.of(), Float64Array.of(1)]
+  const last = Array.from({ length: people }, () => 2)
+  let levels = 2
+  while (edges.length <= events) {
+    const nid = edges.length
+    if (nid % 997 === 0) {
+      edges.push(Float64Array.of(1, levels))
+      levels = nid
+    } else {
+      const person = nid % people
+      edges.push(Float64Array.of(1, levels, last[person] as number))
+      last[person] = nid
+    }
+  }
+  const edgesOf = (nid: number) => edges[nid] as Float64Array
+  // two forks: one has the last events of all people, the other those before
+  const ours = new Map(last.map((nid, person) => [person, nid]))
+  const theirs = new Map(last.map((nid, person) => [person, (edges[nid] as Float64Array)[2] as number]))
+  const sets = [ours, theirs]
+  const split = splitState(sets)
+  let found = 0
+  let size = 0
+  const time = timed(() => {
+    const graph = buildAuthGraph([...ours.values(), ...theirs.values()], edgesOf)
+    size = graph.nids.length
+    found = authDifference(graph, sets, split, edgesOf).length
+  })
+  const graph = buildAuthGraph([...ours.values(), ...theirs.values()], edgesOf)
+  const swept = timed(() => agreedChains(graph, sets, split))
   console.log(
-    `version ${id}: best ${times[0]?.toFixed(1)} ms, median ${times[7]?.toFixed(1)} ms of 15 runs (budget 25 ms)`,
+    `auth difference of 2 forks in a graph of ${size} events, ${found} in it: ${shown(time)}, the graph included (budget 20 ms)`,
   )
-  expect(size).toBe(base.size)
+  console.log(`  the graph in memory already: ${shown(swept)}`)
+  expect(size).toBeGreaterThan(99_000)
+  expect(time.best).toBeLessThanOrEqual(20)
 })

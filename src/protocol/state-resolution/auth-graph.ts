@@ -1,3 +1,5 @@
+import { NidRanks } from './nid-ranks.ts'
+
 /** The auth events of an event, as row ids; each lower than the event's own. */
 export type AuthEdges = (eventNid: number) => ArrayLike<number>
 
@@ -12,7 +14,7 @@ export interface AuthGraph {
   readonly starts: Int32Array
   readonly targets: Int32Array
   /** The index of an event, undefined for one outside the graph. */
-  readonly indexOf: ReadonlyMap<number, number>
+  readonly indexOf: Pick<NidRanks, 'get'>
 }
 
 /**
@@ -20,28 +22,33 @@ export interface AuthGraph {
  * edge that does not descend.
  */
 export function buildAuthGraph(roots: Iterable<number>, edges: AuthEdges): AuthGraph {
-  const found = new Set(roots)
+  const first = [...roots]
+  const indexOf = new NidRanks(first.reduce((highest, nid) => Math.max(highest, nid), 0))
+  for (const nid of first) indexOf.add(nid)
+  const lists: ArrayLike<number>[] = []
+  const descending: number[] = []
   let edgeCount = 0
-  // A Set visits what is added during the loop: it is its own queue.
-  for (const nid of found) {
+  // every edge descends, so that going down once meets everything
+  indexOf.descend((nid) => {
     const list = edges(nid)
+    descending.push(nid)
+    lists.push(list)
     edgeCount += list.length
-    for (let i = 0; i < list.length; i++) found.add(list[i] as number)
-  }
-  const nids = Float64Array.from(found).sort()
-  const indexOf = new Map<number, number>()
-  for (let i = 0; i < nids.length; i++) indexOf.set(nids[i] as number, i)
+    for (let i = 0; i < list.length; i++) {
+      const target = list[i] as number
+      if (target >= nid) throw new RangeError(`auth edge from ${nid} to ${target} does not descend`)
+      indexOf.add(target)
+    }
+  })
+  const nids = new Float64Array(indexOf.rank())
   const starts = new Int32Array(nids.length + 1)
   const targets = new Int32Array(edgeCount)
   let end = 0
   for (let i = 0; i < nids.length; i++) {
-    const nid = nids[i] as number
-    const list = edges(nid)
-    for (let j = 0; j < list.length; j++) {
-      const target = list[j] as number
-      if (target >= nid) throw new RangeError(`auth edge from ${nid} to ${target} does not descend`)
-      targets[end++] = indexOf.get(target) as number
-    }
+    const at = nids.length - 1 - i
+    const list = lists[at] as ArrayLike<number>
+    nids[i] = descending[at] as number
+    for (let j = 0; j < list.length; j++) targets[end++] = indexOf.get(list[j] as number) as number
     starts[i + 1] = end
   }
   return { nids, starts, targets, indexOf }
