@@ -45,9 +45,8 @@ const points: readonly (readonly [name: string, most: number, needs?: 'erasure' 
 ]
 const kills = scale(5, 186)
 const migrationKills = scale(1, 14)
-/** A cold start may take this much of a processor, on a machine that has others to serve this much more. */
+/** A start may take this much of a processor. Of several the quick ones count: the others waited for what else runs here. */
 const startBudgetMs = 500
-const patience = 6
 /** How long a failpoint is waited for, ms. */
 const longest = { load: 4_000, 'remote join': 8_000, erasure: 15_000 }
 const first = seed(20_261_122)
@@ -134,6 +133,15 @@ function verifyMessages(): void {
   expect([...checks.messages].filter(([body, ids]) => /^[mp]\d/.test(body) && ids.length !== 1)).toEqual([])
 }
 
+/** As `verify`, of everything since the beginning, and what only a look at all of it shows. */
+async function verifyAll(): Promise<void> {
+  await startAndVerify({})
+  verifyMessages()
+  looked.uploads = looked.joins = 0
+  await verify()
+  expect(checks.final()).toEqual([])
+}
+
 /** Starts the server, and looks at what is there. Where it ends at its failpoint meanwhile, once more without one. */
 async function startAndVerify(env: Record<string, string>): Promise<{ isKilled: boolean }> {
   try {
@@ -198,22 +206,37 @@ test(
         )
       }
     }
-    await startAndVerify({})
-    verifyMessages()
-    looked.uploads = looked.joins = 0
-    await verify()
-    expect(checks.final()).toEqual([])
+    await verifyAll()
     const tried = points.slice(0, kills).filter((_, i) => i % 6 !== 5)
     expect(tried.map(([name]) => name).filter((name) => !reached.has(name))).toEqual([])
     const sorted = starts.toSorted((a, b) => a - b)
     console.log(
       `${kills + inTheirStart} kills (${[...reached.values()].reduce((a, b) => a + b, 0)} at named points, ${inTheirStart} in a start), ` +
         `${world.acknowledged.size} messages, ${world.joined.length} joins, ${world.uploaded.length} uploads, ${world.transactions.length} transactions of a peer, ${world.erased.length} erasures; ` +
-        `processor time of a start: median ${sorted[sorted.length >> 1]} ms, at most ${sorted.at(-1)} ms`,
+        `processor time of a start: a quarter at most ${sorted[sorted.length >> 2]} ms, median ${sorted[sorted.length >> 1]} ms, at most ${sorted.at(-1)} ms`,
     )
-    expect(sorted[sorted.length >> 1]).toBeLessThan(startBudgetMs * patience)
+    expect(sorted[sorted.length >> 2]).toBeLessThanOrEqual(startBudgetMs)
   },
   60_000 + kills * 10_000,
+)
+
+// an answer waits 15 s for its events to be judged before they are staged
+test.skipIf(scale(0, 1) === 0).each(['inbound:staged', 'inbound:unstaging'])(
+  'killed at %s: what the peer was told is taken is judged after the start',
+  async (place) => {
+    await world.lethe.stop('SIGKILL')
+    await startAndVerify({ LETHE_FAILPOINT: place })
+    const sent = world.sendGap().catch(() => undefined)
+    if (place === 'inbound:unstaging') {
+      await sent
+      world.peer.show()
+    }
+    expect(await world.lethe.ended()).toMatchObject({ signal: 'SIGKILL' })
+    await sent
+    world.peer.show()
+    await verifyAll()
+  },
+  60_000,
 )
 
 test(

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import type { RoomEvent } from '../../src/protocol/event.ts'
 import { ApiClient, ApiError } from './api-client.ts'
 import { LetheProcess } from './lethe-process.ts'
 import { RawConnection, prepareRequest } from './raw-http.ts'
@@ -68,7 +69,12 @@ export class CrashWorld {
   static async start(folder: string): Promise<CrashWorld> {
     const tls = makeTls(folder)
     const peer = await ScriptedPeer.start(tls)
-    const lethe = await LetheProcess.start({ folder: join(folder, 'home'), tls })
+    const lethe = await LetheProcess.start({
+      folder: join(folder, 'home'),
+      tls,
+      // an erasure ends with a rewrite of the database, which otherwise waits for others
+      config: { erasure: { rewrite: { every: '0s' } } },
+    })
     const users = await Promise.all(
       Array.from({ length: senderCount + 2 }, (_, i) => new ApiClient(lethe.clientUrl).register(`user${i}`)),
     )
@@ -105,6 +111,17 @@ export class CrashWorld {
     ]
     for (const result of await Promise.allSettled(actors))
       if (result.status === 'rejected' && !(result.reason instanceof Cut)) throw result.reason
+  }
+
+  /** The peer sends an event whose predecessor it does not give away for now; what it gets as an answer is kept. */
+  async sendGap(): Promise<void> {
+    this.peer.hide()
+    const bodies = [`p${this.#count++}`, `p${this.#count++}`]
+    const events = [this.peer.hiddenMessage(this.rooms.shared, bodies[0] as string)]
+    events.push(this.peer.message(this.rooms.shared, bodies[1] as string))
+    await this.#transaction(events.slice(1), () => {
+      for (const [k, body] of bodies.entries()) this.#acknowledge(body, events[k]?.eventId as string)
+    })
   }
 
   /** What clients do when the server is back: they repeat what was not answered. */
@@ -189,21 +206,27 @@ export class CrashWorld {
     for (let i = 0; i < 2 * fewEach; i++) {
       const bodies = Array.from({ length: 1 + ((i * 5) % 15) }, () => `p${this.#count++}`)
       const events = bodies.map((body) => this.peer.message(this.rooms.shared, body))
-      const txnId = `t${this.#count++}`
-      const send = async () => {
-        const { status, json } = await this.peer.send(this.lethe, txnId, events)
-        const errors = Object.entries((json['pdus'] ?? {}) as Record<string, { error?: string }>).filter(
-          ([, verdict]) => verdict.error !== undefined,
-        )
-        if (status !== 200 || errors.length > 0) throw new TypeError(`${txnId}: ${status} ${JSON.stringify(json)}`)
-        return JSON.stringify(json)
-      }
-      const unanswered = async () => {
-        this.transactions.push({ txnId, repeat: send, answer: await send() })
+      await this.#transaction(events, () => {
         for (const [k, body] of bodies.entries()) this.#acknowledge(body, events[k]?.eventId as string)
-      }
-      await this.#orAgain(unanswered(), unanswered)
+      })
     }
+  }
+
+  /** Sends a transaction of the peer, again later where no answer comes. Throws where an event of it is refused. */
+  async #transaction(events: readonly RoomEvent[], onAnswer: () => void): Promise<void> {
+    const txnId = `t${this.#count++}`
+    const send = async () => {
+      const { status, json } = await this.peer.send(this.lethe, txnId, events)
+      const verdicts = Object.values((json['pdus'] ?? {}) as Record<string, { error?: string }>)
+      if (status !== 200 || verdicts.some(({ error }) => error !== undefined))
+        throw new TypeError(`${txnId}: ${status} ${JSON.stringify(json)}`)
+      return JSON.stringify(json)
+    }
+    const answered = async () => {
+      this.transactions.push({ txnId, repeat: send, answer: await send() })
+      onAnswer()
+    }
+    await this.#orAgain(answered(), answered)
   }
 
   async #follow(): Promise<void> {

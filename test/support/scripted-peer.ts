@@ -32,13 +32,14 @@ export class ScriptedPeer {
   readonly evil: EvilServer
   readonly version = roomVersions.get('11') as RoomVersion
   readonly user: UserId
-  /** while true, it does not answer who asks for missing events */
-  hides = false
   readonly #ca: Buffer
   readonly #hosted = new Map<string, PeerRoom>()
   readonly #hidden: RoomEvent[] = []
   #agent: Agent
   #rooms = 0
+  /** who asks for missing events gets no answer before this */
+  #shown = Promise.resolve()
+  #show = () => {}
 
   private constructor(name: string, tls: TestTls) {
     this.evil = new EvilServer(name, Date.now())
@@ -157,6 +158,15 @@ export class ScriptedPeer {
     return event
   }
 
+  /** From now on who asks for missing events waits, until `show`. */
+  hide(): void {
+    this.#shown = new Promise((resolve) => (this.#show = resolve))
+  }
+
+  show(): void {
+    this.#show()
+  }
+
   #next(roomId: RoomId, last: RoomEvent | undefined, auth: readonly RoomEvent[], fields: JsonObject): RoomEvent {
     return this.#seal({
       ...fields,
@@ -184,7 +194,7 @@ export class ScriptedPeer {
     const [, , , , action = '', roomPart = '', last = ''] = pathname.split('/')
     if (action === 'send') return Response.json({ pdus: {} })
     if (action === 'get_missing_events') {
-      if (this.hides) return new Promise(() => {})
+      await this.#shown
       return Response.json({ events: this.#hidden.map(({ pdu }) => pdu) })
     }
     const room = this.#hosted.get(decodeURIComponent(roomPart))
