@@ -4,8 +4,7 @@ import { agreedChains, authDifference } from '../../src/protocol/state-resolutio
 import { buildAuthGraph } from '../../src/protocol/state-resolution/auth-graph.ts'
 import { resolveState } from '../../src/protocol/state-resolution/resolve.ts'
 import { splitState } from '../../src/protocol/state-resolution/split.ts'
-import { creator } from '../unit/protocol/room-events.ts'
-import { TestRoom } from '../unit/protocol/state-resolution/test-room.ts'
+import { largeRoom } from '../support/large-room.ts'
 
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
 const runs = 25
@@ -28,43 +27,16 @@ const shown = ({ best, median }: { best: number; median: number }) =>
 test('state resolution: 10,000 members, forks of 100 membership and 5 power events', { timeout: 120_000 }, () => {
   console.log(`commit ${commit}, ${runs} runs a figure, Node ${process.versions.node}, no seed: nothing is drawn`)
   for (const id of ['11', '12']) {
-    const room = new TestRoom(id)
-    const base = room.start('public')
-    for (let i = 0; i < 10_000; i++) {
-      const user = `@user${i}:a.test`
-      const draft = { type: 'm.room.member', stateKey: user, sender: user, content: { membership: 'join' } }
-      base.set(room.key('m.room.member', user), room.add(base, draft))
-    }
-    const { content } = room.event(room.at(base, 'm.room.power_levels') ?? 0)
-    const forks = Array.from({ length: 32 }, (_, fork) => {
-      let state = new Map(base)
-      for (let i = 0; i < 100; i++) {
-        const user = `@user${fork * 50 + i}:a.test`
-        const membership = i % 2 === 0 ? 'leave' : 'join'
-        const nid = room.add(state, { type: 'm.room.member', stateKey: user, sender: user, content: { membership } })
-        state.set(room.key('m.room.member', user), nid)
-        if (i % 20 === 0) {
-          const levels = { ...content, kick: fork + i }
-          state = room.send(state, { type: 'm.room.power_levels', sender: creator, content: levels })
-        }
-      }
-      return state
-    })
+    const room = largeRoom(id, 32)
     for (const count of [2, 8, 32]) {
-      const input = room.input(forks.slice(0, count))
-      const keys = new Map<number, number>()
-      const keyOf = (nid: number): number => {
-        let key = keys.get(nid)
-        if (key === undefined) keys.set(nid, (key = input.keyOf(nid)))
-        return key
-      }
+      const input = room.input(count)
       let size = 0
-      const time = timed(() => (size = resolveState({ ...input, keyOf }).size))
+      const time = timed(() => (size = resolveState(input).size))
       const budget = count === 8 ? ' (budget 25 ms)' : ''
       console.log(
         `version ${id} (${room.version.stateResolution}), ${String(count).padStart(2)} forks: ${shown(time)}${budget}`,
       )
-      expect(size).toBe(base.size)
+      expect(size).toBe(room.size)
       if (count === 8) expect(time.best).toBeLessThanOrEqual(25)
     }
   }
