@@ -168,6 +168,22 @@ test('a server that left gets the events up to its leave, and its mark goes', as
   await home.clock.until(async () => (await home.database.read(listWaitingDestinations)).length === 0)
 })
 
+test('for a server that had everything when it left nothing waits, whatever is said later', async () => {
+  await using home = await Home.make('a.test')
+  const [nid] = (await home.room(1, ['b.test'])) as [number]
+  const said = await home.say(1, 2)
+  const peer = new Peer(home.network, 'b.test')
+  await home.outbound.start()
+  const { isAnythingWaiting, listWaitingDestinations } = await import('../../../src/store/outbound.ts')
+  await home.clock.until(async () => !(await home.database.read((conn) => isAnythingWaiting(conn, nid))))
+  const { endOutboundRoom } = await import('../../../src/store/outbound-marks.ts')
+  // its leave is an event of its own, newer than our last one
+  await home.database.write((tx) => endOutboundRoom(tx, nid, 1, (said[1] as number) + 1))
+  await home.say(1, 1)
+  expect(await home.database.read(listWaitingDestinations)).toEqual([])
+  expect(peer.numbers).toEqual(said)
+})
+
 test('events of users of the destination, relayed by us, do not go back to it', async () => {
   await using home = await Home.make('a.test')
   await home.room(1, ['b.test', 'c.test'])
