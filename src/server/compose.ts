@@ -68,7 +68,7 @@ export async function compose(
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   const ownKeys = await loadSigningKeys(config.signingKey.path, random)
   const onFault = (error: unknown) => log.error('the database failed in the background', { error })
-  const database = await openDatabase(config, { clock, onFatal, onFault, failpoint })
+  const database = await openDatabase(config, { clock, onFatal, onFault, failpoint }, given.fileWork)
   const stopping = new AbortController()
   const repeated = new Repeated(clock, log)
   const closers: (() => Promise<unknown>)[] = []

@@ -1,7 +1,11 @@
 import type { Database } from '../store/database.ts'
 import { openSqlite } from '../store/sqlite.ts'
+import type { SqliteOptions } from '../store/sqlite.ts'
 import type { StoreOptions } from '../store/store-options.ts'
 import type { Config } from '../util/config.ts'
+
+/** What does the slow work on an SQLite file; threads unless given. */
+export type FileWork = Pick<SqliteOptions, 'logSync' | 'checkpointer'>
 
 /**
  * Opens the configured database. SQLite is migrated by itself, PostgreSQL only by `lethe migrate` or when it is empty.
@@ -10,9 +14,10 @@ import type { Config } from '../util/config.ts'
 export async function openDatabase(
   config: Pick<Config, 'database' | 'serverName'>,
   options: StoreOptions,
+  fileWork: FileWork = {},
 ): Promise<Database> {
   const { engine, path, url, pool, durability } = config.database
-  if (engine === 'sqlite') return openSqlite({ ...options, path, waitsForSync: durability === 'durable' })
+  if (engine === 'sqlite') return openSqlite({ ...options, ...fileWork, path, waitsForSync: durability === 'durable' })
   if (url === null) throw new Error('database.url is missing')
   // The driver is loaded only where it is used: it costs every start time and memory.
   const { openPostgres } = await import('../store/postgres.ts')

@@ -8,6 +8,7 @@ import type { Log } from '../util/log.ts'
 import type { Clock, Net, Random } from '../util/ports.ts'
 import { SystemNet } from '../util/system-net.ts'
 import { systemClock, systemRandom } from '../util/system-ports.ts'
+import type { FileWork } from './open-database.ts'
 
 /** What a server has of the world; a test gives its own. */
 export interface Ports {
@@ -20,6 +21,8 @@ export interface Ports {
   readonly onFatal: (error: Error) => void
   /** named points at which a test ends the process, or throws */
   readonly failpoint?: Failpoint
+  /** stands in for the threads that work on the file of an SQLite database */
+  readonly fileWork?: FileWork
 }
 
 /** The given ports, and the machine's own for the rest. Throws where a file of authorities cannot be read. */

@@ -10,7 +10,7 @@ import { SqliteDriver } from './sqlite-driver.ts'
 import { lockSqliteFile } from './sqlite-lease.ts'
 import { Checkpoints } from './sqlite-checkpoints.ts'
 import { openCheckpointer, openLogSync } from './sqlite-threads.ts'
-import type { LogSync } from './sqlite-threads.ts'
+import type { Checkpointer, LogSync } from './sqlite-threads.ts'
 import { sqliteMigrator } from './sqlite-migrator.ts'
 import { migrationOptions } from './store-options.ts'
 import type { StoreOptions } from './store-options.ts'
@@ -22,6 +22,8 @@ export interface SqliteOptions extends StoreOptions {
   readonly path: string
   /** stands in for the thread that syncs the log, in tests */
   readonly logSync?: LogSync
+  /** stands in for the thread that checkpoints, in tests */
+  readonly checkpointer?: Checkpointer
 }
 
 /** Opens an SQLite database. Throws when another process uses it, or its schema is newer than this program. */
@@ -76,7 +78,7 @@ class SqliteDatabase implements Database {
     this.#durablePosition = driver.position
     this.#reader = openSqliteConn(path, 'reader')
     this.#log = options.logSync ?? openLogSync(`${path}-wal`)
-    this.#checkpoints = new Checkpoints(openCheckpointer(path), clock, { onFault, onFatal })
+    this.#checkpoints = new Checkpoints(options.checkpointer ?? openCheckpointer(path), clock, { onFault, onFatal })
     this.#durability = new Durability({
       log: this.#log,
       waits: waitsForSync,
