@@ -52,7 +52,7 @@ export async function sendEvent(deps: SendDeps, { roomId, draft, transaction }: 
   }))
   if (userNid === undefined) throw noAccount()
   const key = transaction && { userNid, deviceId: transaction.deviceId ?? '', txnId: transaction.txnId }
-  return withRetries(mostTries, () =>
+  const sent = await withRetries(mostTries, () =>
     deps.database.write(
       async (tx) => {
         const facts = await findSendFacts(tx, {
@@ -68,12 +68,15 @@ export async function sendEvent(deps: SendDeps, { roomId, draft, transaction }: 
         assertIsActive(facts)
         await assertDraftAllowed(tx, deps, room, draft, userNid)
         const { event, eventNid } = await appendLocal(tx, deps, room, draft, { senderNid: userNid })
+        deps.failpoint?.('send:appended')
         if (key !== undefined) await insertEventTransaction(tx, { ...key, eventNid, createdTs: deps.clock.now() })
         return { eventId: event.eventId, eventNid }
       },
       { locks: [userLock(userNid), roomLock(roomNid)] },
     ),
   )
+  deps.failpoint?.('send:stored')
+  return sent
 }
 
 type Sent = Pick<AppendResult, 'eventNid'> & { readonly eventId: EventId }

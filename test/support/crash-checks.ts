@@ -31,8 +31,8 @@ const orphans: Readonly<Record<string, string>> = {
   'a message that was sent, without its transaction id': `select event_id from events where local and type = 'm.room.message'
     and pruned_ts is null and event_nid not in (select event_nid from event_transactions)`,
   'a transaction id without its event': `select event_nid from event_transactions where event_nid not in (select event_nid from events)`,
-  'an answer to a transaction id without its event': `select request from transactions where request like 'send %'
-    and json_extract(response, '$.event_id') not in (select event_id from events)`,
+  'two events of one transaction id': `select txn_id from event_transactions x join events e using (event_nid)
+    group by x.user_nid, x.device_id, x.txn_id, e.room_nid, e.type having count(*) > 1`,
   'current state without its event': `select c.event_nid from current_state c left join events e using (event_nid)
     where e.event_nid is null or e.state_key_nid <> c.state_key_nid or e.room_nid <> c.room_nid`,
   'a member who is not in the current state': `select m.event_nid from memberships m where m.membership = 'join'
