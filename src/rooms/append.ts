@@ -16,6 +16,7 @@ import type { Relation } from './content-facts.ts'
 import { mediaOf, movesRoomUp, notifiesByDefault, relationOf } from './content-facts.ts'
 import { applyCurrentState } from './current-state.ts'
 import type { RoomsDeps } from './deps.ts'
+import { isSubjectErased, noteDeleted } from './erasure-of.ts'
 import { storable } from './event-numbers.ts'
 import { applyForwardExtremities } from './extremities.ts'
 import type { Chain } from './layers.ts'
@@ -205,7 +206,10 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
   return { room: next, event, eventNid }
 }
 
-/** Everything that an erased person sent and that arrives afterwards is stored pruned (ERASURE.md, section 4). */
+/**
+ * Everything that an erased person sent, or that tells their name, and that arrives afterwards is stored pruned
+ * (ERASURE.md, section 4). What people of this server say of them is theirs.
+ */
 async function pruneOnEntry(
   tx: Tx,
   deps: AppendDeps,
@@ -213,17 +217,21 @@ async function pruneOnEntry(
   now: number,
 ): Promise<{ readonly event: RoomEvent; readonly prunedTs: number | null }> {
   const mark = deps.erased.of(senderNid)
-  if (mark === undefined) return { event, prunedTs: null }
+  if (mark === undefined && (isLocal || !(await isSubjectErased(deps, tx, event, arrival))))
+    return { event, prunedTs: null }
   if (rejected === undefined && showsReturn(mark, event.originServerTs, isLocal, arrival)) {
     await putUserReturned(tx, senderNid, event.originServerTs)
     tx.onCommit(() => deps.erased.returned(senderNid, event.originServerTs))
     return { event, prunedTs: null }
   }
-  if (!isCoveredByErasure(mark, event.originServerTs, arrival)) return { event, prunedTs: null }
+  if (mark !== undefined && !isCoveredByErasure(mark, event.originServerTs, arrival)) return { event, prunedTs: null }
   const becomesCurrent =
     arrival === 'live' && event.stateKey !== undefined && rejected === undefined && softFailed !== true
   if (pruneRule(event, becomesCurrent).stored === 'keep') return { event, prunedTs: null }
-  return { event: pruneEvent(event), prunedTs: now }
+  const pruned = pruneEvent(event)
+  // it has waited in the database for its judgement
+  if (pruned.text !== event.text) await noteDeleted(tx, now)
+  return { event: pruned, prunedTs: now }
 }
 
 /** What the content of an event says about other events and about files. */

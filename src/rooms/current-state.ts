@@ -4,6 +4,7 @@ import { putCurrentState } from '../store/current-state.ts'
 import type { Tx } from '../store/database.ts'
 import { pruneEventRow } from '../store/events.ts'
 import type { RoomsDeps } from './deps.ts'
+import { noteDeleted } from './erasure-of.ts'
 import type { Chain } from './layers.ts'
 import { eventAt, stateMapOf } from './layers.ts'
 import type { Cause } from './members.ts'
@@ -108,6 +109,8 @@ async function pruneSuperseded(tx: Tx, deps: Deps, { before, beforeNid }: StateC
   if (!isCoveredByErasure(mark, before.originServerTs, 'stored') || pruneRule(before, false).stored === 'keep') return
   const pruned = pruneEvent(before)
   if (pruned.text === before.text) return
-  await pruneEventRow(tx, beforeNid, pruned.text, deps.clock.now())
+  const now = deps.clock.now()
+  await pruneEventRow(tx, beforeNid, pruned.text, now)
+  await noteDeleted(tx, now)
   tx.onCommit(() => deps.roomCache.caches.events.delete(beforeNid))
 }

@@ -1,12 +1,12 @@
 import { canonicalJson } from '../protocol/canonical-json.ts'
 import type { RoomEvent } from '../protocol/event.ts'
-import { parseUserId } from '../protocol/ids.ts'
 import { makeEvent } from '../protocol/make-event.ts'
 import { pruneEvent } from '../protocol/redact.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import type { Conn } from '../store/database.ts'
 import type { EventRow } from '../store/events.ts'
 import type { RoomsDeps } from './deps.ts'
+import { isSubjectErased } from './erasure-of.ts'
 import { eventOfRow } from './events.ts'
 import { isCoveredByErasure, pruneRule } from './prune-rule.ts'
 import type { Room } from './room.ts'
@@ -73,11 +73,7 @@ async function formAboutErased(
   isHolder: () => Promise<boolean>,
 ): Promise<EventForm> {
   const event = eventOfRow(room, row)
-  const target = parseUserId(event.stateKey)
-  if (target === undefined || target === event.sender) return asStored
-  const nid = await deps.roomCache.userNid(conn, target)
-  const mark = nid === undefined ? undefined : deps.erased.of(nid)
-  if (!isCoveredByErasure(mark, row.origin_server_ts, arrivalOf(row))) return asStored
+  if (!(await isSubjectErased(deps, conn, event, arrivalOf(row)))) return asStored
   const rule = pruneRule(event, false)
   if (rule.stored === 'keep') return { name: rule.strip.join(), isPruned: false, isErased: false, strip: rule.strip }
   return (await isHolder()) ? asStored : { ...pruned, isErased: false }

@@ -7,9 +7,10 @@ import type { Membership } from '../store/memberships.ts'
 import { findMembership, putMemberships, putStrippedState } from '../store/memberships.ts'
 import { changeRoomHost } from '../store/room-hosts.ts'
 import type { RoomsDeps } from './deps.ts'
+import { strippedWithoutErased } from './erasure-of.ts'
 import { insertEmptyRoom } from './new-room.ts'
 
-type Deps = Pick<RoomsDeps, 'roomCache' | 'serverName' | 'clock' | 'changes'>
+type Deps = Pick<RoomsDeps, 'roomCache' | 'serverName' | 'clock' | 'changes' | 'erased'>
 
 /** The membership of a local user in a room whose state this server does not follow. */
 export interface OutOfBand {
@@ -52,7 +53,8 @@ export async function putOutOfBand(tx: Tx, deps: Deps, noted: OutOfBand): Promis
       avatar_url: null,
     },
   ])
-  await putStrippedState(tx, userNid, room.nid, stripped === undefined ? null : JSON.stringify(stripped))
+  const kept = stripped && (await Promise.all(stripped.map((each) => strippedWithoutErased(deps, tx, version, each))))
+  await putStrippedState(tx, userNid, room.nid, kept === undefined ? null : JSON.stringify(kept))
   await noteHost(tx, deps, room.nid, through ?? serverNameOf(sender))
   tx.afterCommit(() => deps.changes.announce({ roomNids: [room.nid], userNids: [userNid] }))
   return true

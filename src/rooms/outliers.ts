@@ -13,6 +13,7 @@ import { putUsers } from '../store/users.ts'
 import { checkAuthEvents, createIdOf } from './checks/auth-events.ts'
 import { mediaOf } from './content-facts.ts'
 import type { RoomsDeps } from './deps.ts'
+import { isSubjectErased, noteDeleted } from './erasure-of.ts'
 import { storable } from './event-numbers.ts'
 import { loadEvents } from './events.ts'
 import { isCoveredByErasure, pruneRule } from './prune-rule.ts'
@@ -176,10 +177,17 @@ async function insertPlans(
   const nidOf = new Map(plans.map(({ event }, i) => [event.eventId, nids[i] as number]))
   const pos = tx.nextPosition()
   const now = deps.clock.now()
+  const prunable = new Set<RoomEvent>()
+  for (const { event } of plans) {
+    const mark = deps.erased.of(users.get(event.sender) as number)
+    const isErased =
+      isCoveredByErasure(mark, event.originServerTs, 'old') || (await isSubjectErased(deps, tx, event, 'old'))
+    if (isErased && pruneRule(event, true).stored === 'prune') prunable.add(event)
+  }
+  if (prunable.size > 0) await noteDeleted(tx, now)
   const rows = plans.map(({ event, authNids, rejected }, i): Omit<EventRow, 'redacted_by' | 'current_after'> => {
     const senderNid = users.get(event.sender) as number
-    const mark = deps.erased.of(senderNid)
-    const isPruned = isCoveredByErasure(mark, event.originServerTs, 'old') && pruneRule(event, true).stored === 'prune'
+    const isPruned = prunable.has(event)
     return {
       event_nid: nids[i] as number,
       event_id: event.eventId,

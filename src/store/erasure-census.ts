@@ -1,12 +1,13 @@
 import type { Conn, Tx } from './database.ts'
 import { sqlQuery, sqlRun } from './query.ts'
 
-const rooms = sqlRun<{ nid: number; userNid: number }>(
+const rooms = sqlRun<{ nid: number; userNid: number; keyNid: number }>(
   'insertErasureRooms',
   `insert into erasure_rooms (erasure_nid, room_nid, state)
    select cast(:nid as bigint), room_nid, 'pending' from (
      select room_nid from events where sender_nid = :userNid
-     union select room_nid from memberships where user_nid = :userNid) x
+     union select room_nid from memberships where user_nid = :userNid
+     union select room_nid from events where state_key_nid = :keyNid) x
    where true on conflict do nothing`,
 )
 const bound = sqlQuery<
@@ -61,9 +62,9 @@ const peers = sqlRun<{ nid: number; userNid: number; ownNid: number; ts: number 
    on conflict do nothing`,
 )
 
-/** Notes every room that the user was ever in, wrote in or was invited to. */
-export async function insertErasureRooms(tx: Tx, nid: number, userNid: number): Promise<void> {
-  await rooms(tx, { nid, userNid })
+/** Notes every room that the user was ever in, wrote in or was invited to; `keyNid`: the place of their memberships. */
+export async function insertErasureRooms(tx: Tx, nid: number, userNid: number, keyNid = 0): Promise<void> {
+  await rooms(tx, { nid, userNid, keyNid })
 }
 
 /** A place in the list of a user's events, by room and row id. */

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt } from 'drizzle-orm'
+import { and, asc, eq, gt, ne } from 'drizzle-orm'
 import { erasure_events } from '../../schema/tables/erasure.ts'
 import { events } from '../../schema/tables/events.ts'
 import type { Conn, Tx } from './database.ts'
@@ -50,6 +50,29 @@ const unpruned = query<{ userNid: number; roomNid: number; after: number; most: 
     .orderBy(asc(e.event_nid))
     .limit(p.most)
 })
+const about = query<{ userNid: number; keyNid: number; roomNid: number; after: number; most: number }>(
+  'listEventsAboutUser',
+)(({ db, t, p }) => {
+  const e = t(events)
+  return db
+    .select()
+    .from(e)
+    .where(
+      and(
+        eq(e.state_key_nid, p.keyNid),
+        eq(e.room_nid, p.roomNid),
+        ne(e.sender_nid, p.userNid),
+        gt(e.event_nid, p.after),
+      ),
+    )
+    .orderBy(asc(e.event_nid))
+    .limit(p.most)
+})
+const roomsAbout = sqlQuery<{ userNid: number; keyNid: number }, { room_nid: number; room_id: string }>(
+  'listRoomsWithEventsAbout',
+  `select r.room_nid, r.room_id from rooms r where r.room_nid in
+     (select distinct room_nid from events where state_key_nid = :keyNid and sender_nid <> :userNid) order by r.room_nid`,
+)
 const roomsOf = sqlQuery<{ userNid: number }, { room_nid: number; room_id: string }>(
   'listRoomsWrittenIn',
   `select r.room_nid, r.room_id from rooms r
@@ -107,6 +130,31 @@ export function listEventsBySender(
   most: number,
 ): Promise<EventRow[]> {
   return unpruned(conn, { userNid, roomNid, after, most })
+}
+
+/** A user and a place in room state that is theirs: their membership. */
+export interface PersonKey {
+  readonly userNid: number
+  readonly keyNid: number
+}
+
+/** The next events that others sent about a user in a room, by row id, at most `most`. */
+export function listEventsAbout(
+  conn: Conn,
+  person: PersonKey,
+  roomNid: number,
+  after: number,
+  most: number,
+): Promise<EventRow[]> {
+  return about(conn, { ...person, roomNid, after, most })
+}
+
+/** The rooms in which others have sent anything about a user that is stored. */
+export function listRoomsWithEventsAbout(
+  conn: Conn,
+  person: PersonKey,
+): Promise<{ room_nid: number; room_id: string }[]> {
+  return roomsAbout(conn, { ...person })
 }
 
 /** The rooms in which a user has sent anything that is stored. */

@@ -297,6 +297,7 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
   await alice.act(left, 'leave', { reason: c('leave reason') })
   const declined = await cast.bob.createRoom({ preset: 'private_chat', invite: [alice.userId] })
   await alice.act(declined, 'leave', { reason: c('decline reason') })
+  await speakOfAlice(canaries, alice, cast, serverName)
   const inviting = await alice.createRoom({
     preset: 'private_chat',
     topic: c('old topic of an invite'),
@@ -417,6 +418,33 @@ export async function liveLife(canaries: Canaries, baseUrl: string, serverName: 
     plain: { id: plain, body },
     pictureEvent,
   }
+}
+
+/** Somebody of her server and somebody of another one say who she is, in events of theirs: invites, a kick, a ban. */
+async function speakOfAlice(canaries: Canaries, alice: ApiClient, { bob, peer }: Cast, serverName: string) {
+  const c = canaries.of.bind(canaries)
+  const room = await bob.createRoom({
+    room_version: '11',
+    preset: 'public_chat',
+    power_level_content_override: { users: { [bob.userId]: 100, [peer.userId]: 50 } },
+  })
+  await peer.join(room, serverName)
+  const say = (who: ApiClient, membership: string, as: string) =>
+    who.setState(
+      room,
+      'm.room.member',
+      {
+        membership,
+        displayname: c(`name in ${as}`),
+        avatar_url: `mxc://${serverName}/${c(`picture in ${as}`, 'event_media')}`,
+        reason: c(`reason of ${as}`),
+      },
+      alice.userId,
+    )
+  await say(bob, 'invite', "bob's invite")
+  await say(bob, 'leave', "bob's kick")
+  const byPeer = [await say(peer, 'invite', "the peer's invite"), await say(peer, 'ban', "the peer's ban")]
+  for (const id of byPeer) await eventually(() => bob.event(room, id), 20_000, 'bob sees what the peer says of alice')
 }
 
 async function expectRefusal(who: ApiClient, method: string, path: string, body: unknown): Promise<void> {

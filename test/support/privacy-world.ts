@@ -51,6 +51,8 @@ export interface PrivacyWorld extends AsyncDisposable {
   readonly life: Life
   /** the folders in which alice's server leaves bytes */
   readonly places: readonly string[]
+  /** those of the second Lethe */
+  readonly peerPlaces: readonly string[]
   /** Has the database write down what it holds in memory. */
   flush(): Promise<void>
 }
@@ -72,8 +74,9 @@ export async function startPrivacyWorld(options: {
   try {
     const tls = makeTls(folder)
     const postgres = process.env['LETHE_TEST_POSTGRES']
-    const postgresUrl =
-      options.engine === 'postgres' && postgres !== undefined ? await testDatabase(postgres) : undefined
+    const databaseOf = async () =>
+      options.engine === 'postgres' && postgres !== undefined ? testDatabase(postgres) : undefined
+    const [postgresUrl, peerUrl] = [await databaseOf(), await databaseOf()]
     const [home, peerServer, synapse] = await Promise.all([
       LetheProcess.prepare({
         folder: join(folder, 'home'),
@@ -85,6 +88,7 @@ export async function startPrivacyWorld(options: {
         folder: join(folder, 'peer'),
         tls,
         config: { erasure: atOnce('redact'), logging: { level: 'debug' } },
+        ...(peerUrl === undefined ? {} : { postgresUrl: peerUrl }),
       }),
       options.synapse ? Synapse.start(join(folder, 'synapse'), tls) : undefined,
     ])
@@ -107,7 +111,9 @@ export async function startPrivacyWorld(options: {
     const canaries = new Canaries()
     const life = await liveLife(canaries, home.clientUrl, home.name, cast)
     for (const room of [life.rooms.shared, life.rooms.old]) await carol.join(room)
-    const places = [join(folder, 'home'), ...(postgresUrl === undefined ? [] : [await clusterFolder(postgresUrl)])]
+    const cluster = postgresUrl === undefined ? [] : [await clusterFolder(postgresUrl)]
+    const places = [join(folder, 'home'), ...cluster]
+    const peerPlaces = [join(folder, 'peer'), ...cluster]
     const flush = async () => (postgresUrl === undefined ? undefined : checkpoint(postgresUrl))
     return {
       folder,
@@ -119,6 +125,7 @@ export async function startPrivacyWorld(options: {
       carol,
       life,
       places,
+      peerPlaces,
       flush,
       [Symbol.asyncDispose]: dispose,
     }

@@ -1,10 +1,7 @@
 import type { RoomEvent } from '../../protocol/event.ts'
-import { parseUserId } from '../../protocol/ids.ts'
-import type { UserId } from '../../protocol/ids.ts'
-import { redactContent } from '../../protocol/redact.ts'
 import { strippedState, strippedStateTypes } from '../../protocol/stripped-state.ts'
 import type { StrippedState } from '../../protocol/stripped-state.ts'
-import { pruneRule } from '../../rooms/prune-rule.ts'
+import { strippedWithoutErased } from '../../rooms/erasure-of.ts'
 import type { Room } from '../../rooms/room.ts'
 import type { SyncRoomRow } from '../../store/sync.ts'
 import { listUsers } from '../../store/users.ts'
@@ -21,7 +18,8 @@ export async function strippedRoom(
 ): Promise<readonly StrippedState[]> {
   const given = row.stripped_state === null ? undefined : (JSON.parse(row.stripped_state) as StrippedState[])
   const events = given ?? (await ownStrippedState(context, row, room))
-  return Promise.all(events.map((event) => withoutErased(context, room, event)))
+  const { deps, conn } = context
+  return Promise.all(events.map((event) => strippedWithoutErased(deps, conn, room.version, event)))
 }
 
 async function ownStrippedState(
@@ -36,18 +34,4 @@ async function ownStrippedState(
     ...members.map((stateKey) => ({ type: 'm.room.member', stateKey })),
   ])
   return events.filter((event): event is RoomEvent => event !== undefined).map(strippedState)
-}
-
-async function withoutErased({ deps, conn }: SyncContext, room: Room, event: StrippedState): Promise<StrippedState> {
-  if (deps.erased.isEmpty) return event
-  const { type, state_key: stateKey, content } = event
-  const sender: UserId | undefined = parseUserId(event.sender)
-  const senderNid = sender === undefined ? undefined : await deps.roomCache.userNid(conn, sender)
-  const mark = senderNid === undefined ? undefined : deps.erased.of(senderNid)
-  if (mark === undefined || mark.returnedTs !== undefined) return event
-  const { version } = room
-  const { stored, strip } = pruneRule({ type, stateKey, content, version }, true)
-  if (stored === 'prune') return { ...event, content: redactContent(version, type, content) }
-  const kept = Object.entries(content).filter(([key]) => !strip.includes(key))
-  return { ...event, content: Object.fromEntries(kept) }
 }

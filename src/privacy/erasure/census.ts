@@ -23,9 +23,9 @@ const slice = 1_000
 export async function takeCensus(deps: PrivacyDeps, job: Job): Promise<StepResult> {
   const { nid, userNid, userId } = job
   await writeFor(deps, job, async (tx) => {
-    await insertErasureRooms(tx, nid, userNid)
-    await insertErasureMedia(tx, nid, userNid)
     const keyNid = await findStateKeyNid(tx, { type: 'm.room.member', stateKey: userId })
+    await insertErasureRooms(tx, nid, userNid, keyNid)
+    await insertErasureMedia(tx, nid, userNid)
     if (keyNid !== undefined) await insertErasureEventsAbout(tx, nid, keyNid)
   })
   let cursor: EventsCursor | undefined = { roomNid: 0, eventNid: 0 }

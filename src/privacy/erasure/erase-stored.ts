@@ -1,11 +1,19 @@
-import type { RoomId } from '../../protocol/ids.ts'
+import type { RoomId, UserId } from '../../protocol/ids.ts'
 import { deleteBlobFiles, deleteMediaRows } from '../../media/remove.ts'
 import type { ErasureMark } from '../../rooms/prune-rule.ts'
-import { listEventsBySender, listRoomsWrittenIn } from '../../store/erasure-events.ts'
+import type { Tx } from '../../store/database.ts'
+import {
+  listEventsAbout,
+  listEventsBySender,
+  listRoomsWithEventsAbout,
+  listRoomsWrittenIn,
+} from '../../store/erasure-events.ts'
 import { deleteLinksOfMedia, listMediaWithHolders, listRemoteMediaOfUser } from '../../store/erasure-media.ts'
 import type { ErasureMode } from '../../store/erasures.ts'
 import { deletedFact, raiseFact } from '../../store/facts.ts'
+import type { EventRow } from '../../store/events.ts'
 import { room as roomLock } from '../../store/locks.ts'
+import { findStateKeyNid } from '../../store/state-keys.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import { Holders } from './holders.ts'
 import { pruneStored } from './prune.ts'
@@ -15,22 +23,31 @@ const slice = 100
 /** Whose stored content goes. */
 export interface StoredErasure {
   readonly userNid: number
+  readonly userId: UserId
   readonly mode: ErasureMode
   readonly mark: ErasureMark
   readonly isLocal: boolean
 }
 
 /**
- * Prunes at rest all that is stored of a person and that nobody holds (any more), and deletes the files. For erasures
+ * Prunes at rest all that is stored of a person and that nobody holds (any more), also the name that others' invites and
+ * kicks tell, and deletes the files. For erasures
  * without working rows: those that other servers asked for, and those that are settled when the last holder goes. It may
  * be repeated at any time. Gives whether anything was left to prune.
  */
 export async function eraseStored(deps: PrivacyDeps, signal: AbortSignal, erasure: StoredErasure): Promise<boolean> {
+  const { userNid, userId } = erasure
   let changed = 0
-  for (const { room_nid: roomNid, room_id: roomId } of await deps.database.read((conn) =>
-    listRoomsWrittenIn(conn, erasure.userNid),
-  ))
-    changed += await pruneRoom(deps, signal, erasure, { roomNid, roomId: roomId as RoomId })
+  for (const room of await deps.database.read((conn) => listRoomsWrittenIn(conn, userNid)))
+    changed += await pruneRoom(deps, signal, erasure, room, (tx, after) =>
+      listEventsBySender(tx, userNid, room.room_nid, after, slice),
+    )
+  const keyNid = await deps.database.read((conn) => findStateKeyNid(conn, { type: 'm.room.member', stateKey: userId }))
+  const person = { userNid, keyNid: keyNid ?? 0 }
+  for (const room of await deps.database.read((conn) => listRoomsWithEventsAbout(conn, person)))
+    changed += await pruneRoom(deps, signal, erasure, room, (tx, after) =>
+      listEventsAbout(tx, person, room.room_nid, after, slice),
+    )
   changed += await deleteFiles(deps, signal, erasure)
   if (changed > 0) await deps.database.write((tx) => raiseFact(tx, deletedFact, deps.clock.now()))
   return changed > 0
@@ -40,7 +57,8 @@ async function pruneRoom(
   deps: PrivacyDeps,
   signal: AbortSignal,
   { userNid, mode, mark }: StoredErasure,
-  { roomNid, roomId }: { roomNid: number; roomId: RoomId },
+  { room_nid: roomNid, room_id: roomId }: { readonly room_nid: number; readonly room_id: string },
+  next: (tx: Tx, after: number) => Promise<EventRow[]>,
 ): Promise<number> {
   let after = 0
   let changed = 0
@@ -48,9 +66,9 @@ async function pruneRoom(
     signal.throwIfAborted()
     const done = await deps.database.write(
       async (tx) => {
-        const rows = await listEventsBySender(tx, userNid, roomNid, after, slice)
+        const rows = await next(tx, after)
         if (rows.length === 0) return undefined
-        const room = await deps.roomCache.forWrite(tx, roomId)
+        const room = await deps.roomCache.forWrite(tx, roomId as RoomId)
         const holders = mode === 'forget' ? await Holders.of(deps, tx, room, userNid) : undefined
         const whole = rows.filter(({ pruned_ts: ts }) => ts === null)
         const verdicts = await pruneStored(tx, deps, room, whole, { userNid, mark, holders, sendsRedactions: false })

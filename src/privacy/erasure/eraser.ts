@@ -150,7 +150,7 @@ export class Eraser {
   /** Begins what is due and waits for none of it: a long erasure holds nobody else up. Gives when something is due next. */
   async #round(deps: PrivacyDeps): Promise<number> {
     const lanes = this.#lanes
-    if (lanes === undefined) return (await deps.database.read(findNextInboundTs)) ?? Infinity
+    if (lanes === undefined) return Infinity
     const open = await deps.database.read(listOpenErasures)
     for (const row of open) await this.#deadlines.look(deps, row)
     lanes.keep(new Set([...fixedLanes, ...open.map(laneOf)]))
@@ -208,7 +208,7 @@ export class Eraser {
 
   async #inbound(deps: PrivacyDeps): Promise<DueTs> {
     if (await eraseInboundDue(deps, this.signal)) this.#lanes?.soon('rewrite')
-    return Math.min(Infinity, deps.clock.now() + longPollMs)
+    return Math.min((await deps.database.read(findNextInboundTs)) ?? Infinity, deps.clock.now() + longPollMs)
   }
 
   async #released(deps: PrivacyDeps): Promise<DueTs> {

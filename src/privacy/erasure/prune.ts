@@ -67,7 +67,7 @@ async function judge(tx: Tx, room: Room, row: EventRow, pruning: Pruning): Promi
   const before = eventOfRow(room, row)
   const stays = (outcome: EventOutcome): Judgement => ({ outcome, before, event: undefined })
   const isOwn = row.sender_nid === pruning.userNid
-  if (isOwn && !isCoveredByErasure(pruning.mark, row.origin_server_ts, 'stored')) return stays('kept')
+  if (!isCoveredByErasure(pruning.mark, row.origin_server_ts, row.backfilled ? 'old' : 'stored')) return stays('kept')
   if (row.redacted_by !== null) return stays('already')
   const isCurrent = row.state_key_nid !== null && eventAt(room.chain, row.state_key_nid) === row.event_nid
   if (pruneRule(before, isCurrent).stored === 'keep') return stays('kept')

@@ -12,6 +12,7 @@ export async function eraseInboundDue(deps: PrivacyDeps, signal: AbortSignal): P
   for (const row of due) {
     await eraseStored(deps, signal, {
       userNid: row.user_nid,
+      userId: row.user_id,
       mode: row.erasure_mode === 'forget' ? 'forget' : 'redact',
       mark: { erasedTs: row.received_ts, returnedTs: row.returned_ts ?? undefined },
       isLocal: false,

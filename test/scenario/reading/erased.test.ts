@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ServerName } from '../../../src/protocol/ids.ts'
+import { readEvents } from '../../../src/rooms/read-events.ts'
 import { prepareForServer, readForServer } from '../../../src/rooms/read-for-server.ts'
 import { readMembers, readRoomState } from '../../../src/rooms/state-view.ts'
 import { readEvent } from '../../../src/rooms/timeline.ts'
@@ -127,6 +128,69 @@ describe.each(engines)('what an erased person wrote, on %s', (engine) => {
       expect(bob).toBeDefined()
     },
   )
+
+  test('P4: what stays of an event is stripped in the federation format as well (event_format of a filter)', async () => {
+    const { world, alice, carol, id } = await start(engine, '10')
+    await using _ = world
+    const mine = await world.say(id, alice, 'alice wrote this')
+    const redaction = await world.engine.append(id, {
+      type: 'm.room.redaction',
+      content: { reason: 'alice says why' },
+      sender: alice,
+      redacts: mine,
+    })
+    await world.member(id, carol, carol, 'join')
+    await world.erase(alice)
+    const asCarol = await world.viewer(carol)
+    for (const format of ['client', 'federation'] as const) {
+      const [shown] = await world.read(async (conn) =>
+        readEvents(
+          world.deps,
+          conn,
+          asCarol,
+          await world.deps.roomCache.get(conn, id),
+          await listEventsByIds(conn, [redaction.eventId]),
+          { format },
+        ),
+      )
+      const event = JSON.parse(shown?.text ?? '') as ClientEvent
+      expect(event).toMatchObject({ type: 'm.room.redaction', redacts: mine })
+      expect(shown?.text, format).not.toContain('alice says why')
+      expect('hashes' in event).toBe(format === 'federation')
+    }
+  })
+
+  test('P3: nobody new reads her name in what others said of her, before it is pruned at rest', async () => {
+    const { world, alice, bob, carol, id } = await start(engine)
+    await using _ = world
+    const about = { displayname: 'Alice Private', avatar_url: 'mxc://a.test/face', reason: 'bob tells who she is' }
+    const kick = await world.member(id, bob, alice, 'leave', about)
+    const invite = await world.member(id, bob, alice, 'invite', about)
+    await world.member(id, carol, carol, 'join')
+    await world.erase(alice)
+    const told = /Alice Private|a\.test\/face|tells who she is/
+    const asCarol = await world.viewer(carol)
+    const page = await world.page(asCarol, id)
+    const state = await world.read((conn) => readRoomState(world.deps, conn, asCarol, id))
+    const members = await world.read((conn) => readMembers(world.deps, conn, asCarol, id, async () => 99))
+    expect([...page.chunk, ...state, ...members].map(({ text }) => text).join()).not.toMatch(told)
+    const shown = page.events.find(({ event_id: eventId }) => eventId === kick)
+    expect(shown).toMatchObject({ sender: bob, content: { membership: 'leave' } })
+    expect(shown?.unsigned).not.toHaveProperty('redacted_because')
+    const texts = await world.read(async (conn) => {
+      const rows = await listEventsByIds(conn, [kick, invite])
+      return prepareForServer(
+        world.deps,
+        conn,
+        rows.map((row) => row.event_nid),
+      )
+    })
+    expect(texts).toHaveLength(2)
+    expect(texts.join()).not.toMatch(told)
+    // whoever was there still reads it
+    const whole = (await world.page(await world.viewer(bob), id)).chunk.map(({ text }) => text).join()
+    expect(whole).toMatch(told)
+  })
 
   test('a remote person who came back is read as anybody else from then on', async () => {
     const { world, alice, carol, id } = await start(engine)
