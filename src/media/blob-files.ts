@@ -5,6 +5,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileError } from '../store/errors.ts'
 import type { Failpoint } from '../util/failpoint.ts'
+import { makeFolderDurably, syncFolder } from '../util/durable-file.ts'
 
 /** Bytes that were written to disk. */
 export interface StoredBlob {
@@ -30,6 +31,8 @@ export class BlobFiles {
   /** The last of those who wait for a blob, by hash. */
   readonly #busy = new Map<string, Promise<unknown>>()
   readonly #failpoint: Failpoint | undefined
+  /** Folders known to be on disk with all that are above them. */
+  readonly #placed = new Set<string>()
 
   constructor(folder: string, failpoint?: Failpoint) {
     this.folder = folder
@@ -192,23 +195,27 @@ export class BlobFiles {
 
   async #temporary(): Promise<string> {
     const folder = join(this.folder, 'incoming')
+    if (!this.#placed.has(this.folder)) {
+      await makeFolderDurably(this.folder, 0o700)
+      this.#placed.add(this.folder)
+    }
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const path = join(folder, randomUUID())
     this.#open.add(path)
     return path
   }
 
+  /** A folder that is there may be one that somebody else has just made, or that was made before a crash. */
   async #place(temporary: string, path: string): Promise<void> {
     const folder = dirname(path)
-    const made = await mkdir(folder, { recursive: true, mode: 0o700 })
+    await mkdir(folder, { recursive: true, mode: 0o700 })
     await rename(temporary, path)
     await syncFolder(folder)
-    for (
-      let parent = dirname(folder);
-      made !== undefined && parent.length >= dirname(made).length;
-      parent = dirname(parent)
-    ) {
-      await syncFolder(parent)
+    const above: string[] = []
+    for (let each = folder; !this.#placed.has(each); each = dirname(each)) above.unshift(each)
+    for (const each of above) {
+      await syncFolder(dirname(each))
+      this.#placed.add(each)
     }
   }
 }
@@ -224,15 +231,6 @@ async function namesIn(folder: string): Promise<string[]> {
     if (isMissing(error)) return []
     throw error
   })
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { canonicalJson } from '../protocol/canonical-json.ts'
 import type { UserId } from '../protocol/ids.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import { fileError } from '../store/errors.ts'
+import { makeFolderDurably, syncFolder } from '../util/durable-file.ts'
 import { Mutex } from '../util/mutex.ts'
 
 /** An erasure that was asked for: all that is needed to begin it again. */
@@ -104,7 +105,7 @@ export class Journal {
    * `onFatal` is called when a line cannot be synced: what is on disk is unknown then, and the process must end.
    */
   static async open(path: string, onFatal: (error: Error) => void = () => {}): Promise<Journal> {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await makeFolderDurably(dirname(path), 0o700)
     const file = await open(path, 'a+', 0o600)
     try {
       const text = await file.readFile('utf8')
@@ -214,14 +215,5 @@ function assertChain(lines: readonly JournalLine[]): void {
       throw new JournalDamaged(`line ${seq + 1} does not follow the one before`)
     previous = line.hash
     seq = line.seq
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }

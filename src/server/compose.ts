@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { LastSeen } from '../accounts/last-seen.ts'
 import { Sessions } from '../accounts/sessions.ts'
 import { loadSigningKeys } from '../federation/signing-key.ts'
@@ -23,6 +22,7 @@ import { Changes } from '../store/changes.ts'
 import { AddressSet } from '../util/address.ts'
 import type { Config } from '../util/config.ts'
 import { failpointFrom } from '../util/failpoint.ts'
+import { makeFolderDurably } from '../util/durable-file.ts'
 import { startBackground } from './background.ts'
 import { makeFederation } from './federation.ts'
 import { openDatabase } from './open-database.ts'
@@ -65,7 +65,7 @@ export async function compose(
     log.warn('LETHE_FAILPOINT is set: this process kills itself')
   const serverName = parseServerName(config.serverName)
   if (serverName === undefined) throw new Error('server_name is not a server name')
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+  await makeFolderDurably(config.dataDir, 0o700)
   const ownKeys = await loadSigningKeys(config.signingKey.path, random)
   const onFault = (error: unknown) => log.error('the database failed in the background', { error })
   const database = await openDatabase(config, { clock, onFatal, onFault, failpoint }, given.fileWork)

@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { makeFolderDurably, syncFolder } from '../util/durable-file.ts'
 import type { CommitListener, Conn, Database, Lock, StreamVector, Tx } from './database.ts'
 import { Durability } from './durability.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -29,7 +29,7 @@ export interface SqliteOptions extends StoreOptions {
 /** Opens an SQLite database. Throws when another process uses it, or its schema is newer than this program. */
 export async function openSqlite(options: SqliteOptions): Promise<Database> {
   const { path, clock } = options
-  mkdirSync(dirname(path), { recursive: true })
+  await makeFolderDurably(dirname(path))
   const unlock = lockSqliteFile(path)
   const opened: SqliteConn[] = []
   try {
@@ -38,7 +38,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Database> {
     await migrate(sqliteMigrator(writer), migrationOptions(options, 'sqlite'))
     const driver = new SqliteDriver(writer, clock, options.onFatal)
     await driver.open(options.name ?? 'lethe')
-    syncFolder(dirname(path))
+    await syncFolder(dirname(path))
     const database = new SqliteDatabase(options, driver, unlock)
     await database.start()
     return database
@@ -47,12 +47,6 @@ export async function openSqlite(options: SqliteOptions): Promise<Database> {
     unlock()
     throw error
   }
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r')
-  fsyncSync(folder)
-  closeSync(folder)
 }
 
 class SqliteDatabase implements Database {

@@ -32,7 +32,8 @@ export function readAnswers(socket: Socket, count: number): Promise<WireAnswer[]
   })
 }
 
-function takeAnswer(bytes: Buffer): { answer: WireAnswer; length: number } | undefined {
+/** Takes the first answer off bytes: what it is and how long; undefined where it is not whole yet. */
+export function takeAnswer(bytes: Buffer): { answer: WireAnswer; length: number } | undefined {
   const headEnd = bytes.indexOf('\r\n\r\n')
   if (headEnd < 0) return undefined
   const [first = '', ...lines] = bytes.toString('latin1', 0, headEnd).split('\r\n')

@@ -1,0 +1,7 @@
+// Preloaded into a server that is to fail a proof: every connection of SQLite is at `synchronous = OFF`.
+import Database from 'better-sqlite3'
+
+const { pragma } = Database.prototype
+Database.prototype.pragma = function (source, options) {
+  return pragma.call(this, /^synchronous/.test(source) ? 'synchronous = OFF' : source, options)
+}
