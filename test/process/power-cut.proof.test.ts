@@ -2,13 +2,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { answersOf, promisesOf } from '../support/power-cut/answers.ts'
 import { cutPower } from '../support/power-cut/cut.ts'
 import type { Cut } from '../support/power-cut/cut.ts'
 import type { RecordedDisk } from '../support/power-cut/disk.ts'
 import type { Inode } from '../support/power-cut/inode.ts'
 import { isVolatile } from '../support/power-cut/disk.ts'
-import { commitsOf, firstCommits, logsOf } from '../support/power-cut/log-commits.ts'
+import { commitsOf, earlyPromises, logsOf } from '../support/power-cut/log-commits.ts'
 import { checkStrace, record } from '../support/power-cut/record.ts'
 import type { Recording } from '../support/power-cut/record.ts'
 import { scale, seed } from '../support/scale.ts'
@@ -68,13 +67,10 @@ describe.skipIf(unable !== undefined)('a power cut', () => {
   })
 
   test('no answer before its sync', () => {
-    const { disk, told, dataFolder } = recording
+    const { disk, dataFolder } = recording
     const logs = logsOf(disk, dataFolder, 'lethe.db')
     const commits = logs.flatMap((log) => commitsOf(log))
-    const promises = promisesOf(answersOf(disk), told.erased)
-    const first = firstCommits(commits, [...Object.keys(told.accounts), ...Object.keys(told.uploads)])
-    const early = promises.filter(({ id, begin }) => !((first.get(id)?.durableFrom ?? Infinity) < begin))
-    expect(early).toEqual([])
+    expect(earlyPromises(recording, commits)).toEqual([])
     // and the moments that matter were there: a second log, logs begun anew, commits while the database was written
     expect(logs.length).toBe(2)
     const begun = commits.filter(({ isFirst }) => isFirst).length
@@ -83,10 +79,7 @@ describe.skipIf(unable !== undefined)('a power cut', () => {
       checkpoints(disk, dataFolder).some(([from, to]) => from < end && end < to),
     )
     if (isFull) expect(during.length).toBeGreaterThan(10)
-    console.log(
-      `${promises.length} promises of ${commits.length} commits, ${during.length} of them during checkpoints; ` +
-        `${begun} times a new log`,
-    )
+    console.log(`${commits.length} commits, ${during.length} of them during checkpoints; ` + `${begun} times a new log`)
   })
 
   test(`${images} images hold every promise, and nothing by halves`, async () => {
@@ -104,6 +97,7 @@ describe.skipIf(unable !== undefined)('a power cut', () => {
 
 /** A server that is wrong on purpose, so that it is known that the images above would show it. */
 describe.skipIf(unable !== undefined || !isFull)('a power cut of a server', () => {
+  let early = 0
   const cutsOf = async (preload: string, messageCount: number) => {
     const place = mkdtempSync(join(tmpdir(), 'lethe-power-cut-red-'))
     const images = mkdtempSync(join(imageParent, 'lethe-images-'))
@@ -114,6 +108,8 @@ describe.skipIf(unable !== undefined || !isFull)('a power cut of a server', () =
         isLong: true,
         env: { NODE_OPTIONS: `--import ${url.href}` },
       })
+      const commits = logsOf(red.disk, red.dataFolder, 'lethe.db').flatMap((log) => commitsOf(log))
+      early = earlyPromises(red, commits).length
       return await cutPower(red, { count: 400, seed: chosen, folder: images })
     } finally {
       rmSync(place, { recursive: true, force: true })
@@ -125,8 +121,11 @@ describe.skipIf(unable !== undefined || !isFull)('a power cut of a server', () =
 
   test('that answers by a sync under way: acknowledged events are lost', async () => {
     const cuts = await cutsOf('early-answers.mjs', 300)
-    console.log(`answers by a sync under way: ${count(cuts, 'lost')} of ${cuts.length} images lost something promised`)
+    console.log(
+      `answers by a sync under way: ${count(cuts, 'lost')} of ${cuts.length} images lost something promised; ${early} answers before their sync`,
+    )
     expect(count(cuts, 'lost')).toBeGreaterThan(10)
+    expect(early).toBeGreaterThan(10)
   }, 300_000)
 
   test('with synchronous = OFF: the database is corrupt', async () => {

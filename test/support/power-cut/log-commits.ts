@@ -1,6 +1,8 @@
-import { eventIds } from './answers.ts'
+import { answersOf, eventIds, promisesOf } from './answers.ts'
+import type { Promised } from './answers.ts'
 import type { RecordedDisk } from './disk.ts'
 import type { Inode } from './inode.ts'
+import type { Recording } from './record.ts'
 
 /** A transaction in the log of SQLite. */
 export interface LogCommit {
@@ -49,8 +51,21 @@ export function commitsOf(log: Inode, pageSize = 4096): LogCommit[] {
   return commits
 }
 
+/**
+ * The promises that went out before the end of a sync of the log that began after the last write of the transaction that
+ * they rest on.
+ */
+export function earlyPromises({ disk, told }: Recording, commits: readonly LogCommit[]): Promised[] {
+  const first = firstCommits(commits, [...Object.keys(told.accounts), ...Object.keys(told.uploads)])
+  const isEarly = ({ kind, id, begin }: Promised) => {
+    if (kind === 'erasure') return false // told by the images: the name is in many transactions
+    return !((first.get(id)?.durableFrom ?? Infinity) < begin)
+  }
+  return promisesOf(answersOf(disk), told.erased).filter(isEarly)
+}
+
 /** The first transaction that holds each event id, and each of the other texts given. */
-export function firstCommits(commits: readonly LogCommit[], texts: readonly string[]): Map<string, LogCommit> {
+function firstCommits(commits: readonly LogCommit[], texts: readonly string[]): Map<string, LogCommit> {
   const first = new Map<string, LogCommit>()
   const missing = new Set(texts)
   for (const commit of commits) {
