@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
 import { BlobFiles } from '../../src/media/blob-files.ts'
-import * as durable from '../../src/util/durable-file.ts'
+import type * as durable from '../../src/util/durable-file.ts'
 
 const synced: string[] = []
 vi.mock('../../src/util/durable-file.ts', async (original) => {

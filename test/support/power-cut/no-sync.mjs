@@ -3,5 +3,5 @@ import Database from 'better-sqlite3'
 
 const { pragma } = Database.prototype
 Database.prototype.pragma = function (source, options) {
-  return pragma.call(this, /^synchronous/.test(source) ? 'synchronous = OFF' : source, options)
+  return pragma.call(this, source.startsWith('synchronous') ? 'synchronous = OFF' : source, options)
 }

@@ -16,24 +16,11 @@ export interface Recording {
   readonly dataFolder: string
 }
 
-const changing = [
-  ...[
-    'write',
-    'pwrite64',
-    'writev',
-    'pwritev',
-    '?pwritev2',
-    '?open',
-    'openat',
-    '?openat2',
-    '?creat',
-    'close',
-    'accept4',
-  ],
-  ...['?rename', 'renameat', '?renameat2', '?unlink', 'unlinkat', '?mkdir', 'mkdirat', '?rmdir', '?link', 'linkat'],
-  ...['truncate', 'ftruncate', 'fallocate', 'fsync', 'fdatasync', 'sync_file_range', '?copy_file_range', 'sendfile'],
-]
-const options = ['-D', '-f', '--seccomp-bpf', '-q', '-s', '16777216', '-e', `trace=${changing.join(',')}`]
+const changing =
+  'write,pwrite64,writev,pwritev,?pwritev2,?open,openat,?openat2,?creat,close,accept4,?rename,renameat,?renameat2,' +
+  '?unlink,unlinkat,?mkdir,mkdirat,?rmdir,?link,linkat,truncate,ftruncate,fallocate,fsync,fdatasync,' +
+  'sync_file_range,?copy_file_range,sendfile'
+const options = ['-D', '-f', '--seccomp-bpf', '-q', '-s', '16777216', '-e', `trace=${changing}`]
 const wrapper = ['sh', '-c', `exec strace ${options.join(' ')} -o "$LETHE_RECORD" "$0" "$@"`]
 const patienceMs = 30_000
 const idleMs = 2_500
