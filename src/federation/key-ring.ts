@@ -11,7 +11,7 @@ import { listServerKeys, putServerKeys, type ServerKey } from '../store/server-k
 import { backoffMs } from '../util/backoff.ts'
 import type { Log } from '../util/log.ts'
 import type { Clock, Random } from '../util/ports.ts'
-import { Semaphore } from '../util/semaphore.ts'
+import { Semaphore, SemaphoreFull } from '../util/semaphore.ts'
 import { isUsable, mergeDocument, own, type KeyUse } from './key-cache.ts'
 import { makeKeyDocument, type KeyDocument } from './key-document.ts'
 import { fetchOwnDocument, Notary } from './key-fetch.ts'
@@ -48,6 +48,8 @@ interface Entry {
 const againMs = 60_000
 const failureBackoff = { initialMs: 20_000, maxMs: 1_800_000, jitter: 0.2 }
 const fetchesAtOnce = 256
+/** More strangers than these have their requests refused at once; they may come again. */
+const mostStrangersWaiting = 1024
 const documentMs = 24 * 3_600_000
 const maxSignatures = 8
 
@@ -57,7 +59,7 @@ export class KeyRing {
   readonly #entries = lru<ServerName, Entry>(10_000)
   readonly #fetches = new Semaphore(fetchesAtOnce)
   /** Servers of which no key was ever seen: anybody can name those, and they must not hold up the others. */
-  readonly #strangers = new Semaphore(fetchesAtOnce)
+  readonly #strangers = new Semaphore(fetchesAtOnce, mostStrangersWaiting)
   readonly #notaries: readonly Notary[]
 
   constructor(deps: KeyRingDeps) {
@@ -228,6 +230,10 @@ export class KeyRing {
     if (!enabled || clock.monotonic() < entry.nextFetchMs) return
     entry.pending = (entry.keys.size > 0 ? this.#fetches : this.#strangers)
       .run(() => this.#fetch(server, entry, wish, asksNotaries))
+      .catch((error: unknown) => {
+        // as if the key were not known
+        if (!(error instanceof SemaphoreFull)) throw error
+      })
       .finally(() => (entry.pending = undefined))
     return entry.pending
   }

@@ -151,13 +151,15 @@ export class MutantRoom {
   }
 
   #message(more: JsonObject = {}): Fields {
-    return this.#fields({ type: 'm.room.message', content: { msgtype: 'm.text', body: `n${++this.#count}`, ...more } })
+    return this.#fields({ type: 'm.room.message', content: { msgtype: 'm.text', body: 'hello', ...more } })
   }
 
   #fields(draft: Draft): Fields {
     const prev = this.#leaves.slice(-mostLeaves) as RoomEvent[]
     const depth = Math.min(Number.MAX_SAFE_INTEGER, Math.max(...prev.map((leaf) => leaf.depth)) + 1)
-    return this.room.fields({ ...draft, sender: weak, prev, more: { depth, ...draft.more } })
+    // no two of them are the same event, also within one millisecond
+    const content = { ...draft.content, n: ++this.#count }
+    return this.room.fields({ ...draft, content, sender: weak, prev, more: { depth, ...draft.more } })
   }
 
   #material(): Material {

@@ -248,6 +248,44 @@ test('a flood of unknown key ids costs one fetch a minute', async () => {
   expect(w.fetches('peer.test')).toBe(2)
 })
 
+/** Requests in the names of servers of which nobody knows a key, and whose hosts do not answer. */
+function askAsStrangers(home: Home, count: number, from = 0): Promise<unknown>[] {
+  return Array.from({ length: count }, (_, i) => {
+    const name = `stranger${from + i}.test` as ServerName
+    home.network.setFault('*', name, { cut: 'hang' })
+    home.network.setFault('*', `${name}:8448`, { cut: 'hang' })
+    const header = { origin: name, destination: home.name, key: 'ed25519:a', signature: 'x' }
+    const request = { method: 'GET', uri: '/x', origin: name, destination: home.name, content: undefined }
+    return home.keyRing.verifyRequest(request, header)
+  })
+}
+
+test('strangers whose servers hang hold up nobody of whom a key is known', async () => {
+  await using w = await world()
+  const peer = w.evil('peer.test')
+  await ask(w.home, peer)
+  const stuck = askAsStrangers(w.home, 600)
+  await w.home.clock.advance(61_000)
+  const next = newKey()
+  peer.key = next
+  stuck.push(...askAsStrangers(w.home, 600, 600))
+  // a new key of a known server is fetched, whatever hangs
+  expect(await ask(w.home, peer)).toBe('peer.test')
+  await w.home.clock.until(() => false, 300_000).catch(() => {})
+  await Promise.allSettled(stuck)
+})
+
+test('no more strangers wait than the queue is long: the others are refused at once', async () => {
+  await using w = await world()
+  const stuck = askAsStrangers(w.home, 256 + 1024)
+  const settled: unknown[] = []
+  for (const each of stuck) void each.then((verdict) => settled.push(verdict))
+  const [verdict] = await Promise.all(askAsStrangers(w.home, 1, 5000))
+  expect(verdict).toMatch(/not known/)
+  expect(settled).toEqual([])
+  await w.home.clock.until(() => settled.length === stuck.length)
+})
+
 test('an event in our name is verified with our own keys, current and old, without asking anybody', async () => {
   const old = newKey()
   const current = newKey()

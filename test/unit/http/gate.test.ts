@@ -153,6 +153,26 @@ describe('rate limits', () => {
     expect(await statuses('alice')).toBe(200)
   })
 
+  test('requests of servers that nobody has proved yet share a bucket per address, whatever server they name', async () => {
+    const asked: string[] = []
+    const keyRing = {
+      verifyRequest: async ({ origin }: { origin: string }) => {
+        asked.push(origin)
+        return 'the key is not known'
+      },
+    }
+    const run = caller(httpDeps({ rate_limits: { federation: { burst: 3, per_second: 1 } } }, { keyRing }), [
+      at('server', { auth: 'server', limit: 'federation' }),
+    ])
+    const statuses: number[] = []
+    for (let i = 0; i < 5; i++) {
+      const authorization = `X-Matrix origin="s${i}.test",destination="lethe.test",key="ed25519:a",sig="AAAA"`
+      statuses.push((await run('GET', '/_matrix/client/v1/server', { headers: { authorization } })).status)
+    }
+    expect(statuses).toEqual([401, 401, 401, 429, 429])
+    expect(asked).toEqual(['s0.test', 's1.test', 's2.test'])
+  })
+
   test('application services have no limit', async () => {
     const run = caller(httpDeps(limited, sessions), endpoints)
     for (let i = 0; i < 10; i++)
