@@ -1,7 +1,6 @@
 import { MatrixError } from '../protocol/errors.ts'
 import type { RoomId, ServerName } from '../protocol/ids.ts'
 import { canonicalEventJson } from '../protocol/canonical-json.ts'
-import { isJsonObject } from '../protocol/json.ts'
 import type { Json, JsonObject } from '../protocol/json-types.ts'
 import type { DirectorySearch, PublishedRoom } from '../store/room-directory.ts'
 import { countPublishedRooms, listPublishedRooms } from '../store/room-directory.ts'
@@ -88,7 +87,7 @@ export async function listRemotePublicRooms(
 /** Whether the rooms of a remote list can be written out again: nested no deeper than an event may be. */
 function isShallow(chunk: readonly Json[]): boolean {
   try {
-    for (const entry of chunk) if (isJsonObject(entry)) canonicalEventJson(entry, false)
+    canonicalEventJson({ chunk }, false)
     return true
   } catch {
     return false

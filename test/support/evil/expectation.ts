@@ -1,14 +1,5 @@
 import { createHash } from 'node:crypto'
-import {
-  canonicalLiteral,
-  factsOf,
-  memberOf,
-  only,
-  textOf,
-  without,
-  type Lit,
-  type LitObject,
-} from './literal-json.ts'
+import { canonicalLiteral, factsOf, memberOf, only, textOf, without, type Lit, type LitObject } from './literal-json.ts'
 
 /**
  * What has to become of a PDU: stored whole, stored redacted, stored and rejected, or not stored at all. `either`: whole
@@ -17,8 +8,18 @@ import {
 export type Expected = 'whole' | 'pruned' | 'rejected' | 'refused' | 'either'
 
 const keptV11 = [
-  ...['event_id', 'type', 'room_id', 'sender', 'state_key', 'content', 'hashes', 'signatures', 'depth'],
-  ...['prev_events', 'auth_events', 'origin_server_ts'],
+  'event_id',
+  'type',
+  'room_id',
+  'sender',
+  'state_key',
+  'content',
+  'hashes',
+  'signatures',
+  'depth',
+  'prev_events',
+  'auth_events',
+  'origin_server_ts',
 ]
 const keptBefore = [...keptV11, 'prev_state', 'origin', 'membership']
 const levels = ['ban', 'events', 'events_default', 'kick', 'redact', 'state_default', 'users', 'users_default']

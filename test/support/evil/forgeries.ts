@@ -131,7 +131,9 @@ const rejected: readonly Forgery[] = [
   named('rejected', 'a ban without the power', ({ member, creator }) =>
     member({ membership: 'ban' }, { state_key: creator }),
   ),
-  named('rejected', 'a join of another', ({ member, creator }) => member({ membership: 'join' }, { state_key: creator })),
+  named('rejected', 'a join of another', ({ member, creator }) =>
+    member({ membership: 'join' }, { state_key: creator }),
+  ),
   named('rejected', 'a sender who is not there', ({ message }) => message({ sender: '@nobody:evil.test' })),
   named('rejected', 'without the member event', ({ message, random, version, reference, stateId }) =>
     message({

@@ -99,7 +99,9 @@ export function writeLiteral(lit: Lit, style: Style = plain): string {
   if (lit.kind === 'word') return gap() + lit.value + gap()
   if (lit.kind === 'string') return gap() + quote(lit.value) + gap()
   if (lit.kind === 'array') return `${gap()}[${lit.entries.map((entry) => writeLiteral(entry, style)).join()}]${gap()}`
-  const members = order(lit.entries).map(([key, value]) => `${gap()}${quote(key)}${gap()}:${writeLiteral(value, style)}`)
+  const members = order(lit.entries).map(
+    ([key, value]) => `${gap()}${quote(key)}${gap()}:${writeLiteral(value, style)}`,
+  )
   return `${gap()}{${members.join()}}${gap()}`
 }
 

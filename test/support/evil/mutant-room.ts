@@ -79,7 +79,8 @@ export class MutantRoom {
       return this.#take(text, expected, `changed: ${note}`)
     }
     const forged = forge(this.#material())
-    if (forged.expected === 'whole' && forged.literal === undefined && random.chance(6)) return this.#badlySealed(forged)
+    if (forged.expected === 'whole' && forged.literal === undefined && random.chance(6))
+      return this.#badlySealed(forged)
     const text = this.#sealed(forged.fields, forged.literal)
     const lit = readLiteral(text) as LitObject
     const any = isImpossible(this.#number, lit) ? 'refused' : 'whole'
@@ -102,11 +103,19 @@ export class MutantRoom {
     const value =
       literal === undefined
         ? (fields as JsonObject)
-        : parseJsonObject(text.replace('"@odd@"', () => literal), { mode: 'spelled' })
+        : parseJsonObject(
+            text.replace('"@odd@"', () => literal),
+            { mode: 'spelled' },
+          )
     return canonicalJson(signEvent(this.room.version, value, them, testKey(them)))
   }
 
-  #take(text: string, expected: Expected, note: string, { isFork = false, isNameless = false }: Partial<Forged> = {}): Sent {
+  #take(
+    text: string,
+    expected: Expected,
+    note: string,
+    { isFork = false, isNameless = false }: Partial<Forged> = {},
+  ): Sent {
     const lit = readLiteral(text) as LitObject
     const eventId = literalId(this.#number, lit) as EventId
     if (expected === 'whole' || expected === 'pruned') this.#accept(text, eventId, isFork)
@@ -130,22 +139,36 @@ export class MutantRoom {
     const random = this.#random
     const about = random.pick(this.#history).eventId
     const relation = { 'm.relates_to': { rel_type: 'm.thread', event_id: about, is_falling_back: true } }
-    const html = { format: 'org.matrix.custom.html', formatted_body: '<b>hello</b>', info: { w: 5, h: [1, 2, { x: null }] } }
+    const html = {
+      format: 'org.matrix.custom.html',
+      formatted_body: '<b>hello</b>',
+      info: { w: 5, h: [1, 2, { x: null }] },
+    }
     switch (random.int(this.#number < 3 ? 5 : 6)) {
       case 0:
         return this.#message(random.chance(2) ? relation : html)
       case 1:
-        return this.#fields({ type: 'm.reaction', content: { 'm.relates_to': { rel_type: 'm.annotation', event_id: about, key: 'x' } } })
+        return this.#fields({
+          type: 'm.reaction',
+          content: { 'm.relates_to': { rel_type: 'm.annotation', event_id: about, key: 'x' } },
+        })
       case 2:
         return this.#fields({ type: 'org.doors.open', stateKey: random.pick(['', 'a', 'b']), content: { open: true } })
       case 3:
         return this.#fields({ ...member, content: { membership: 'join', displayname: random.text(6) } })
       case 4:
-        return this.#fields({ type: 'm.room.encrypted', content: { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: random.text(200) } })
+        return this.#fields({
+          type: 'm.room.encrypted',
+          content: { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: random.text(200) },
+        })
       default: {
         const redacts = { redacts: about }
         const isInside = this.#number >= 11
-        return this.#fields({ type: 'm.room.redaction', content: isInside ? redacts : {}, more: isInside ? {} : redacts })
+        return this.#fields({
+          type: 'm.room.redaction',
+          content: isInside ? redacts : {},
+          more: isInside ? {} : redacts,
+        })
       }
     }
   }

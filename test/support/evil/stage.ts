@@ -38,13 +38,16 @@ export class Stage {
   readonly server: WorldServer
   readonly evil: EvilServer
   readonly alice: WorldUser
+  /** a user of ours who is in no room */
+  readonly bob: UserId
   #txn = 0
 
-  constructor(world: RoomsWorld, server: WorldServer, evil: EvilServer, alice: WorldUser) {
+  constructor(world: RoomsWorld, server: WorldServer, evil: EvilServer, alice: WorldUser, bob: UserId) {
     this.world = world
     this.server = server
     this.evil = evil
     this.alice = alice
+    this.bob = bob
   }
 
   static async start(): Promise<Stage> {
@@ -54,7 +57,7 @@ export class Stage {
     // what we send it, it takes: it is never put off as a server that is down
     evil.handlers.push(answers({ send: () => '{"pdus":{}}' }))
     const server = world.server(us)
-    return new Stage(world, server, evil, await server.user('alice'))
+    return new Stage(world, server, evil, await server.user('alice'), (await server.user('bob')).id)
   }
 
   /** A room of the hostile server that alice has joined. */
