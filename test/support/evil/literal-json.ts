@@ -20,7 +20,7 @@ export interface Facts {
 }
 
 const word = /(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/y
-const string = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
+const string = /"(?:[^"\\\p{Cc}]|[\u007f-\u009f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/uy
 const blank = /[ \t\n\r]*/y
 
 /** Reads a JSON text; undefined where it is none. */
@@ -114,7 +114,7 @@ export function canonicalLiteral(lit: Lit): string {
   return `{${sorted.map(([key, value]) => `${JSON.stringify(key)}:${canonicalLiteral(value)}`).join()}}`
 }
 
-const ascii = /^[\u0000-\u007f]*$/
+const ascii = /^[^\u0080-\uffff]*$/
 
 function order(a: string, b: string): number {
   if (ascii.test(a) && ascii.test(b)) return a < b ? -1 : a === b ? 0 : 1

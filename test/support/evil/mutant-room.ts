@@ -208,7 +208,6 @@ export class MutantRoom {
       },
       stateId: (type) => this.room.stateEvent(type).eventId,
       older: older.eventId,
-      newest: leaf.eventId,
       elsewhere: this.#elsewhere,
     }
   }
