@@ -6,6 +6,8 @@ import type { PrivacyDeps } from '../deps.ts'
 
 /** How long a worker has a job without a sign of life: others take what a killed process had when it is over. */
 export const leaseMs = 10_000
+/** How often a worker renews it, so that a try may fail. */
+export const renewMs = 3_000
 
 /** Another worker has the job by now, or an operator has changed it. */
 export class LostLease extends Error {

@@ -14,7 +14,7 @@ import { issueCertificate } from './certificate.ts'
 import { close } from './close.ts'
 import { collect } from './collect.ts'
 import type { Job, StepResult } from './job.ts'
-import { leaseMs, LostLease, writeFor } from './job.ts'
+import { leaseMs, LostLease, renewMs, writeFor } from './job.ts'
 import { part } from './part.ts'
 import { redact } from './redact.ts'
 import { scrub } from './scrub.ts'
@@ -133,7 +133,7 @@ function keepLease(deps: PrivacyDeps, nid: number, fence: number): () => void {
   let cancel = () => {}
   let isOver = false
   const arm = () => {
-    cancel = deps.clock.setTimer(leaseMs / 3, () => {
+    cancel = deps.clock.setTimer(renewMs, () => {
       void deps.database
         .write((tx) => renewErasureLease(tx, nid, fence, deps.clock.now() + leaseMs))
         .catch((error: unknown) => {
