@@ -53,10 +53,10 @@ export async function playSchedule(seed: number, templates: readonly Template[],
     await heal(stage)
     await check(stage, wrongs)
     wrongs.push(...world.faults)
-    return { wrongs, notes: world.notes, acked: stage.acked.length, fired: world.time.fired }
+    return { wrongs, notes: [...world.notes], acked: stage.acked.length, fired: world.time.fired }
   } catch (error) {
     wrongs.push(...world.faults, error instanceof Error ? String(error.stack) : String(error))
-    return { wrongs, notes: world.notes, acked: 0, fired: world.time.fired }
+    return { wrongs, notes: [...world.notes], acked: 0, fired: world.time.fired }
   } finally {
     await world[Symbol.asyncDispose]()
   }
