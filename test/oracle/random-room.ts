@@ -78,6 +78,7 @@ export class RandomRoom {
       { invite: 50 },
       { ban: 75, kick: 25 },
       { notifications: { room: 75 }, events_default: 25 },
+      { events: { 'x.custom': 75, 'm.room.name': 100, 'm.room.power_levels': 25 } },
     ])
     const present = { users: this.#version >= 12 ? helpers : { [creator]: 100, ...helpers }, ...extra }
     if (dice.chance(85)) {
@@ -85,7 +86,7 @@ export class RandomRoom {
       this.#follow(dice, { type: 'm.room.power_levels', sender: creator, state_key: '', content })
     }
     if (dice.chance(85)) {
-      const content = { join_rule: dice.of(['public', 'public', 'invite']) }
+      const content = { join_rule: dice.of(['public', 'public', 'invite', this.#version >= 7 ? 'knock' : 'public']) }
       this.#follow(dice, { type: 'm.room.join_rules', sender: creator, state_key: '', content })
     }
     for (const user of users.slice(1, 4)) {
