@@ -30,6 +30,8 @@ export interface Fetched {
   readonly fetched: readonly RoomEvent[]
   /** The state before events whose predecessors stay missing. */
   readonly given: ReadonlyMap<EventId, GivenState>
+  /** What is left of the outbound calls that these events may cause. */
+  readonly allowance: Allowance
 }
 
 /**
@@ -44,19 +46,41 @@ export async function fillGaps(
   events: readonly RoomEvent[],
 ): Promise<Fetched> {
   const room = await deps.database.read((conn) => deps.roomCache.get(conn, roomId))
-  if ((await missingOf(deps, room, events)).all.size === 0) return { fetched: [], given: new Map() }
+  const allowance = new Allowance(Math.min(mostCalls, callsPerPdu * events.length))
+  if ((await missingOf(deps, room, events)).all.size === 0) return { fetched: [], given: new Map(), allowance }
   return deps.roomCache.gaps.run(roomId, async () => {
-    const allowance = new Allowance(Math.min(mostCalls, callsPerPdu * events.length))
     const fetched = await fetchBetween(deps, room, origin, events, allowance)
     const all = [...fetched, ...events]
     const given = await fetchStates(deps, room, origin, all, allowance)
     await fetchAuthEvents(deps, room, origin, all, allowance)
-    return { fetched, given }
+    return { fetched, given, allowance }
+  })
+}
+
+/**
+ * The state before events that were refused because something that they name is still missing: what they build on was
+ * refused itself. Never throws.
+ */
+export async function fillEdges(
+  deps: FetchDeps,
+  roomId: RoomId,
+  origin: ServerName,
+  events: readonly RoomEvent[],
+  allowance: Allowance,
+): Promise<ReadonlyMap<EventId, GivenState>> {
+  const room = await deps.database.read((conn) => deps.roomCache.get(conn, roomId))
+  return deps.roomCache.gaps.run(roomId, async () => {
+    const given = await fetchStates(deps, room, origin, events, allowance)
+    await fetchAuthEvents(deps, room, origin, events, allowance)
+    return given
   })
 }
 
 interface Missing {
+  /** Predecessors that are not in the graph. */
   readonly previous: ReadonlySet<EventId>
+  /** Those of them of which nothing is stored; the others are outliers: state, usually from before we came. */
+  readonly unknown: ReadonlySet<EventId>
   readonly auth: ReadonlySet<EventId>
   readonly all: ReadonlySet<EventId>
   readonly known: ReadonlyMap<EventId, KnownEvent>
@@ -71,7 +95,8 @@ async function missingOf(deps: FetchDeps, room: Room, events: readonly RoomEvent
   const isHere = (id: EventId) => known.get(id)?.roomNid === room.nid
   for (const id of previous) if (isHere(id) && known.get(id)?.outlier === false) previous.delete(id)
   for (const id of auth) if (isHere(id)) auth.delete(id)
-  return { previous, auth, all: new Set([...previous, ...auth]), known }
+  const unknown = new Set([...previous].filter((id) => !isHere(id)))
+  return { previous, unknown, auth, all: new Set([...previous, ...auth]), known }
 }
 
 /** Checks 1 to 3 of PDUs that were fetched; those that fail are left out. */
@@ -123,8 +148,8 @@ async function fetchBetween(
   events: readonly RoomEvent[],
   allowance: Allowance,
 ): Promise<RoomEvent[]> {
-  const { previous } = await missingOf(deps, room, events)
-  const latest = events.filter(({ prevEventIds }) => prevEventIds.some((id) => previous.has(id)))
+  const { unknown } = await missingOf(deps, room, events)
+  const latest = events.filter(({ prevEventIds }) => prevEventIds.some((id) => unknown.has(id)))
   if (latest.length === 0 || !allowance.spend()) return []
   const newest = [...room.extremities].sort((a, b) => b.eventNid - a.eventNid).slice(0, mostLatest)
   const pdus = await attempt(deps, 'get_missing_events', room, () =>
@@ -142,7 +167,8 @@ async function fetchBetween(
       found.map(({ eventId }) => eventId),
     ),
   )
-  const fresh = found.filter(({ eventId }) => !inside.has(eventId) && known.get(eventId)?.outlier !== false)
+  // an outlier is state from before the gap, nothing that happened in it
+  const fresh = found.filter(({ eventId }) => !inside.has(eventId) && !known.has(eventId))
   return leadingTo(events, fresh)
 }
 

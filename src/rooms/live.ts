@@ -44,6 +44,10 @@ export async function judgeAndAppend(
   const { event, arrival, given, backOrd, isForwarded = false } = candidate
   const { eventId, prevEventIds } = event
   const refuse = (error: string) => ({ room, verdict: { eventId, verdict: 'refused', error } as const })
+  const lacks = (error: string) => ({
+    room,
+    verdict: { eventId, verdict: 'refused', error, isIncomplete: true } as const,
+  })
   const known = await listKnownEvents(tx, [...new Set([eventId, ...prevEventIds, ...namedForAuth(event)])])
   const self = known.get(eventId)
   if (self !== undefined && self.roomNid !== room.nid) return refuse('stored for another room')
@@ -53,13 +57,14 @@ export async function judgeAndAppend(
     const stored = await storedForm(tx, deps, room, self, event)
     if (!isSameEvent(stored, event)) return refuse(anotherEvent)
   }
-  if (event.type === 'm.room.create') {
-    const isFirst = self !== undefined && self.rejected === null && prevEventIds.length === 0 && arrival === 'old'
+  // one with predecessors is judged like any event, and rejected: others may build on it
+  if (event.type === 'm.room.create' && prevEventIds.length === 0) {
+    const isFirst = self !== undefined && self.rejected === null && arrival === 'old'
     return isFirst ? placeCreate(tx, deps, room, candidate, self) : refuse('the room has its create event')
   }
 
   const auth = await authEventsOf(tx, deps, room, event, known)
-  if (auth === undefined) return refuse('its auth events are missing')
+  if (auth === undefined) return lacks('its auth events are missing')
   const previous = new Map<EventId, KnownEvent>()
   const missing: EventId[] = []
   for (const id of prevEventIds) {
@@ -68,7 +73,7 @@ export async function judgeAndAppend(
     else previous.set(id, row)
   }
   if (prevEventIds.length === 0) return refuse('it names no previous events')
-  if (missing.length > 0 && given === undefined) return refuse('its previous events are missing')
+  if (missing.length > 0 && given === undefined) return lacks('its previous events are missing')
   const before = await stateBefore(tx, deps, room, previous, given)
 
   const rejected =

@@ -3,6 +3,7 @@ import { pickProperties } from '../protocol/property-path.ts'
 import type { Conn } from '../store/database.ts'
 import { listEvents } from '../store/events.ts'
 import type { EventRow } from '../store/events.ts'
+import { listUnappliedRedactions } from '../store/redactions.ts'
 import { listOwnTransactions } from '../store/timeline.ts'
 import { listBundles } from './bundles.ts'
 import type { RoomsDeps } from './deps.ts'
@@ -34,7 +35,20 @@ export async function readEvents(
   const standing = options.standing ?? (await UserStanding.of(deps, conn, room, viewer))
   const visible: EventRow[] = []
   for (const row of rows) if (options.withoutVisibility === true || (await standing.maySee(row))) visible.push(row)
-  return render(deps, conn, viewer, room, visible, standing, options)
+  const shown = await withoutUnapplied(conn, room, visible)
+  return render(deps, conn, viewer, room, shown, standing, options)
+}
+
+/** From room version 3 clients get a redaction once it is applied (rooms/v3, "Handling redactions"). */
+async function withoutUnapplied(conn: Conn, room: Room, rows: readonly EventRow[]): Promise<readonly EventRow[]> {
+  if (room.version.redactionAuthRule) return rows
+  const redactions = rows.filter(({ type }) => type === 'm.room.redaction')
+  if (redactions.length === 0) return rows
+  const unapplied = await listUnappliedRedactions(
+    conn,
+    redactions.map((row) => row.event_nid),
+  )
+  return unapplied.size === 0 ? rows : rows.filter((row) => !unapplied.has(row.event_nid))
 }
 
 /** Events of a state that the user may see as a whole, whatever the history visibility was when each was sent. */

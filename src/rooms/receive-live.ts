@@ -9,7 +9,7 @@ import type { AppendDeps } from './append.ts'
 import type { RoomsDeps } from './deps.ts'
 import { loadEventsByIds } from './events.ts'
 import type { FetchDeps } from './fetch.ts'
-import { fillGaps } from './fetch.ts'
+import { fillEdges, fillGaps } from './fetch.ts'
 import type { Candidate } from './live.ts'
 import { anotherEvent, isSameEvent, judgeAndAppend, knownVerdict } from './live.ts'
 import { resolveGroups } from './resolve.ts'
@@ -41,7 +41,7 @@ export async function receiveLive(
 ): Promise<Map<EventId, ReceivedVerdict>> {
   const verdicts = new Map<EventId, ReceivedVerdict>()
   const fresh = await withoutKnown(deps, roomId, events, verdicts)
-  const { fetched, given } = await fillGaps(deps, roomId, origin, fresh)
+  const { fetched, given, allowance } = await fillGaps(deps, roomId, origin, fresh)
   const ordered = inOrder([...fetched, ...fresh], allEdges)
   await resolveAhead(deps, roomId, ordered)
   const forwarded = new Set(options.isForwarded === true ? fresh.map(({ eventId }) => eventId) : [])
@@ -51,17 +51,39 @@ export async function receiveLive(
     given: given.get(event.eventId),
     isForwarded: forwarded.has(event.eventId),
   }))
+  for (const verdict of await appendInChunks(deps, roomId, candidates)) verdicts.set(verdict.eventId, verdict)
+  const incomplete = candidates.filter(({ event }) => verdicts.get(event.eventId)?.isIncomplete === true)
+  if (incomplete.length > 0 && allowance.left > 0) {
+    const more = await fillEdges(
+      deps,
+      roomId,
+      origin,
+      incomplete.map(({ event }) => event),
+      allowance,
+    )
+    const again = incomplete.map((candidate) => ({ ...candidate, given: more.get(candidate.event.eventId) }))
+    for (const verdict of await appendInChunks(deps, roomId, again)) verdicts.set(verdict.eventId, verdict)
+  }
+  for (const { eventId } of events)
+    if (!verdicts.has(eventId)) verdicts.set(eventId, { eventId, verdict: 'refused', error: 'part of a cycle' })
+  return verdicts
+}
+
+async function appendInChunks(
+  deps: LiveDeps,
+  roomId: RoomId,
+  candidates: readonly Candidate[],
+): Promise<readonly (ReceivedVerdict & { readonly eventId: EventId })[]> {
   const chunks: Candidate[][] = []
   for (let start = 0; start < candidates.length; start += chunkSize)
     chunks.push(candidates.slice(start, start + chunkSize))
   // all at once: they are written one after the other, and synced together
   const written = await Promise.all(chunks.map((chunk) => appendChunk(deps, roomId, chunk)))
   const isWhole = written.every((done) => done !== undefined)
-  for (const verdict of isWhole ? written.flat() : await appendEach(deps, roomId, candidates))
-    if (verdict?.eventId !== undefined) verdicts.set(verdict.eventId, verdict)
-  for (const { eventId } of events)
-    if (!verdicts.has(eventId)) verdicts.set(eventId, { eventId, verdict: 'refused', error: 'part of a cycle' })
-  return verdicts
+  const verdicts = isWhole ? written.flat() : await appendEach(deps, roomId, candidates)
+  return verdicts.flatMap((verdict) =>
+    verdict?.eventId === undefined ? [] : [{ ...verdict, eventId: verdict.eventId }],
+  )
 }
 
 async function withoutKnown(

@@ -42,7 +42,9 @@ export async function applyRedaction(tx: Tx, deps: Deps, room: Room, redaction: 
   const { redacts } = redaction.event
   if (redacts === undefined) return room
   const row = await findEventById(tx, redacts)
-  const isApplied = row !== undefined && (await mayApply(tx, deps, room, redaction, row))
+  const isAllowed = row !== undefined && (await mayApply(tx, deps, room, redaction, row))
+  // a rejected event is pruned too, but clients hear of neither
+  const isApplied = isAllowed && row.rejected === null
   await insertRedaction(tx, {
     redactionNid: redaction.eventNid,
     roomNid: room.nid,
@@ -50,7 +52,7 @@ export async function applyRedaction(tx: Tx, deps: Deps, room: Room, redaction: 
     senderNid: redaction.senderNid,
     applied: isApplied,
   })
-  return isApplied ? redactStored(tx, deps, room, row, redaction.eventNid) : room
+  return isAllowed ? redactStored(tx, deps, room, row, redaction.eventNid) : room
 }
 
 /** Applies the redactions that came before this event. */

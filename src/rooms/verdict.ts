@@ -10,4 +10,6 @@ export interface ReceivedVerdict {
   readonly verdict: VerdictWord
   /** why it is refused, rejected or soft-failed */
   readonly error?: string | undefined
+  /** refused only because an event that it names is not to be had now */
+  readonly isIncomplete?: true
 }

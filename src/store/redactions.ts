@@ -33,6 +33,13 @@ const awaited = query<{ ids: readonly string[] }>('listAwaitedRedactions')(({ db
     .from(r)
     .where(and(anyOf(r.redacts, p.ids), eq(r.applied, false)))
 })
+const unapplied = query<{ nids: readonly number[] }>('listUnappliedRedactions')(({ db, t, p, anyOf }) => {
+  const r = t(redactions)
+  return db
+    .select({ redaction_nid: r.redaction_nid })
+    .from(r)
+    .where(and(anyOf(r.redaction_nid, p.nids), eq(r.applied, false)))
+})
 const since = sqlQuery<{ roomNid: number; nid: number }, { event_nid: number }>(
   'listRedactedSince',
   `select e.event_nid from redactions r join events e on e.event_id = r.redacts
@@ -80,4 +87,10 @@ export async function listAwaited(conn: Conn, eventIds: readonly EventId[]): Pro
 /** Events of a room that redactions newer than this row id were applied to. */
 export async function listRedactedSince(conn: Conn, roomNid: number, nid: number): Promise<number[]> {
   return (await since(conn, { roomNid, nid })).map(({ event_nid }) => event_nid)
+}
+
+/** Which of these redaction events have not been applied: what they name is missing, or they may not. */
+export async function listUnappliedRedactions(conn: Conn, redactionNids: readonly number[]): Promise<Set<number>> {
+  if (redactionNids.length === 0) return new Set()
+  return new Set((await unapplied(conn, { nids: redactionNids })).map((row) => row.redaction_nid))
 }

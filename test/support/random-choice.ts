@@ -7,7 +7,8 @@ import type { Seeded } from './seeded.ts'
 /** Who acts in a random room: `users[0]` created it and is never acted against, so that somebody can always speak. */
 export interface Cast {
   readonly users: readonly string[]
-  readonly server: string
+  /** how many events of the room nobody builds on any more: those from before the servers came */
+  readonly since: number
 }
 
 const levels = [0, 0, 10, 25, 50, 50, 75, 99, 100]
@@ -17,7 +18,7 @@ export function randomChoice(random: Seeded, room: HostedRoom, cast: Cast): Choi
   const sender = random.chance(0.3) ? (cast.users[0] as string) : random.pick(cast.users)
   const others = cast.users.slice(1)
   const choice = act(random, room, sender, random.pick(others), others)
-  const prev = place(random, room)
+  const prev = place(random, room, cast.since)
   return {
     ...choice,
     ...(prev === undefined ? {} : { prev }),
@@ -95,14 +96,19 @@ function act(random: Seeded, room: HostedRoom, sender: string, target: string, o
   }
 }
 
-/** Usually upon the newest events; sometimes upon an older one, a rejected one, or several: the graph forks and merges. */
-function place(random: Seeded, room: HostedRoom): EventId[] | undefined {
-  const recent = [...room.placed.values()].slice(-12)
+/**
+ * Usually upon the newest events; sometimes upon an older one, or several, rejected ones among them: the graph forks and
+ * merges. Never before `since`, and never upon rejected ones only.
+ */
+function place(random: Seeded, room: HostedRoom, since: number): EventId[] | undefined {
   if (random.chance(0.75)) return undefined
-  const accepted = recent.filter(({ isRejected }) => !isRejected).map(({ event }) => event.eventId)
-  const anyOf = random.chance(0.2) ? recent.map(({ event }) => event.eventId) : accepted
-  const count = 1 + random.below(3)
-  return anyOf.length === 0 ? undefined : [...new Set(Array.from({ length: count }, () => random.pick(anyOf)))]
+  const recent = [...room.placed.values()].slice(since).slice(-12)
+  const accepted = recent.filter(({ refusal }) => refusal === undefined).map(({ event }) => event.eventId)
+  if (accepted.length === 0) return undefined
+  const rejected = recent.filter(({ isRejected }) => isRejected).map(({ event }) => event.eventId)
+  const others = random.chance(0.2) ? [...accepted, ...rejected] : accepted
+  const prev = [random.pick(accepted), ...Array.from({ length: random.below(3) }, () => random.pick(others))]
+  return [...new Set(prev)]
 }
 
 function twist(random: Seeded, room: HostedRoom): (selected: readonly EventId[]) => readonly EventId[] {

@@ -107,7 +107,7 @@ async function stateBefore(server: string, room: HostedRoom, event: RoomEvent): 
   return status === 200 ? (body['pdu_ids'] as string[]).toSorted() : status
 }
 
-const describeEvent = (room: HostedRoom, { eventId, pdu }: RoomEvent) => {
+const describeEvent = (room: HostedRoom, { eventId, pdu, redacts }: RoomEvent) => {
   const { type, sender, state_key, content } = pdu
   const name = (id: string) => [...room.placed.keys()].indexOf(id as RoomEvent['eventId'])
   return JSON.stringify({
@@ -116,6 +116,7 @@ const describeEvent = (room: HostedRoom, { eventId, pdu }: RoomEvent) => {
     sender,
     state_key,
     content,
+    ...(redacts === undefined ? {} : { redacts: name(redacts) }),
     prev: (pdu['prev_events'] as string[]).map(name),
     auth: (pdu['auth_events'] as string[]).map(name),
   })
@@ -140,9 +141,10 @@ describe.skipIf(missing !== undefined)('the same random events, offered to Synap
         expect(lenas.sender).toBe(lena.userId)
         await peer.offer(synapse.name, [lenas])
 
+        const since = room.placed.size - 1
         const offered: RoomEvent[] = []
         while (offered.length < eventsEach) {
-          const placed = room.add(randomChoice(random, room, { users, server: peer.server.name }))
+          const placed = room.add(randomChoice(random, room, { users, since }))
           if (placed !== undefined) offered.push(placed.event)
         }
         const creator = users[0] as string
