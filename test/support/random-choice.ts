@@ -89,7 +89,6 @@ function act(random: Seeded, room: HostedRoom, sender: string, target: string, o
         member(target, {}),
         { type: 'm.room.member', sender, content: { membership: 'join' } },
         { ...member(target, { membership: 'join' }) },
-        state('m.room.aliases', { aliases: [] }, random.pick(['elsewhere', sender.slice(sender.indexOf(':') + 1)])),
       ])
     default:
       return state('m.room.encryption', { algorithm: 'm.megolm.v1.aes-sha2' })
