@@ -23,6 +23,25 @@ const relates = (relType: string, eventId: EventId, more = {}) => ({
 })
 
 describe.each(engines)('pages of a room, on %s', (engine) => {
+  test('clients get a redaction once it is applied, in rooms from version 3', async () => {
+    for (const [version, isShown] of [
+      ['2', true],
+      ['11', false],
+    ] as const) {
+      await using world = await ReadingWorld.start(engine)
+      const bob = await world.engine.user('bob')
+      const { id } = await world.engine.room(bob, { version })
+      const said = await world.say(id, bob, 'said')
+      const redact = (redacts: EventId) =>
+        world.engine.append(id, { type: 'm.room.redaction', content: {}, sender: bob, redacts })
+      const waiting = (await redact('$not-here-yet:elsewhere' as EventId)).eventId
+      const applied = (await redact(said)).eventId
+      const shown = (await world.page(await world.viewer(bob), id)).events.map(({ event_id: eventId }) => eventId)
+      expect(shown).toContain(applied)
+      expect(shown.includes(waiting)).toBe(isShown)
+    }
+  })
+
   test.each([1, 3, 7, 50])('pages of %i give everything once, both ways, with any filter', async (limit) => {
     const { world, alice, bob, id, asBob } = await start(engine)
     await using _ = world

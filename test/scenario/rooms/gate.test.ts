@@ -376,6 +376,70 @@ describe.each(engines)('the gate on %s', (engine) => {
     expect(s.a.calls.length).toBeLessThanOrEqual(2)
   })
 
+  test('what builds on an event that is refused gets the state of the gap, and its own successors are taken with it', async () => {
+    const pdus: JsonObject[] = []
+    await using s = await scene(engine, '11', { getState: async () => ({ pdus, authChain: [] }) })
+    // a create event without predecessors is none of this room: it is not stored
+    const other = remoteEvent(s.room.version, {
+      roomId: s.room.id,
+      sender: bob,
+      type: 'm.room.create',
+      stateKey: '',
+      content: { room_version: '11' },
+      prev: [],
+      auth: [],
+    })
+    const after = await s.message('after', [s.join, other])
+    const later = await s.message('later', [after])
+    const state = await s.auth(
+      ['m.room.create', ''],
+      ['m.room.power_levels', ''],
+      ['m.room.join_rules', ''],
+      ['m.room.member', s.alice],
+      ['m.room.member', bob],
+    )
+    pdus.push(...state.map(({ pdu }) => pdu))
+    expect(await s.receive([other, after, later])).toEqual(['refused', 'accepted', 'accepted'])
+  })
+
+  test('a second create event with predecessors is rejected and kept, so that others may build on it', async () => {
+    await using s = await scene(engine)
+    const second = remoteEvent(s.room.version, {
+      roomId: s.room.id,
+      sender: bob,
+      type: 'm.room.create',
+      stateKey: '',
+      content: { room_version: '11' },
+      prev: [s.join],
+      auth: [],
+    })
+    const after = await s.message('after', [second, s.join])
+    expect(await s.receive([second, after])).toEqual(['rejected', 'accepted'])
+    expect(s.a.calls).toEqual([])
+    const room = await s.a.current(s.room.id)
+    expect(
+      (await s.a.database.read((conn) => s.a.deps.roomCache.stateEvent(conn, room, 'm.room.create', '')))?.sender,
+    ).toBe(s.alice)
+  })
+
+  test('events of a transaction are judged in its order', async () => {
+    await using s = await scene(engine)
+    const auth = await s.memberAuth()
+    const first = await s.message('first', [s.join], { auth })
+    const leave = remoteEvent(s.room.version, {
+      roomId: s.room.id,
+      sender: bob,
+      type: 'm.room.member',
+      stateKey: bob,
+      content: { membership: 'leave' },
+      prev: [first],
+      auth,
+    })
+    // beside the leave, and sent after it
+    const beside = await s.message('beside', [s.join], { auth })
+    expect(await s.receive([first, leave, beside])).toEqual(['accepted', 'accepted', 'soft_failed'])
+  })
+
   test('the ACL of the room keeps a server out', async () => {
     await using s = await scene(engine)
     const acl = { allow: ['*'], deny: ['b.test'], allow_ip_literals: false }
