@@ -45,7 +45,7 @@ afterAll(async () => {
   await lethe?.stop('SIGKILL')
   await synapse?.stop()
   await peer?.close()
-  if (process.env['KEEP'] === undefined) rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
 })
 
 /** A room of the scripted peer with its first members. */
@@ -149,9 +149,10 @@ describe.skipIf(missing !== undefined)('the same random events, offered to Synap
         }
         const creator = users[0] as string
         const last = room.add({ type: 'm.room.message', sender: creator, content: { msgtype: 'm.text', body: 'end' } })
-        offered.push(last?.event as RoomEvent)
+        if (last?.refusal !== undefined || last === undefined) throw new Error('the last event is refused')
+        offered.push(last.event)
         const [, errors] = await Promise.all([peer.offer(synapse.name, offered), peer.offer(lethe.name, offered)])
-        const lastId = (last?.event as RoomEvent).eventId
+        const lastId = last.event.eventId
         let late: unknown
         for (const client of [sven, lena])
           await eventually(() => client.event(room.id, lastId), 30_000, `${client.userId} sees the last event`).catch(
