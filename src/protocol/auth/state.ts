@@ -62,7 +62,7 @@ export class AuthState {
 
   /**
    * The join rule; `invite` where the state has none.
-   * NOTSPEC: the rules name no default. By the letter not even somebody invited could join; every server lets them in.
+   * NOTSPEC: the rules name no default. By the letter not even somebody invited could join.
    */
   get joinRule(): string {
     const rule = this.#find('m.room.join_rules', '')?.content.join_rule

@@ -8,7 +8,7 @@ const bitsPerWord = 31
  * The events, as indices of `graph`, that are in the auth chains of the conflicted events of some sets but not of all.
  * `graph` holds the chains of all conflicted events.
  * NOTSPEC: the chain of a set is taken to hold the set's own events too. By the letter it would hold only what these
- * name, but every server in use counts them in, and one that does not ends with another state than all others: an
+ * name, but Synapse, for one, counts them in, and a server that does not ends with another state than all others: an
  * unconflicted event that one fork alone refers to would be ordered, and those that name it after it.
  */
 function chainDifference(graph: AuthGraph, sets: readonly StateMap[], split: SplitState): Set<number> {

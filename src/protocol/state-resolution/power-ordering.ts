@@ -33,7 +33,7 @@ export function orderPowerEvents(input: ResolutionInput, conflict: Conflict): nu
   }
 
   // Who names each event, and how many events each waits for. The graph is that of the events to be ordered: an event
-  // that is not among them puts none before another, here as on every other server.
+  // that is not among them puts none before another.
   const waitsFor = new Int32Array(nids.length)
   const namedBy = new Map<number, number[]>()
   for (let i = 0; i < nids.length; i++) {
