@@ -4,7 +4,7 @@ import { isDestinationLeased, leaseDestination, releaseDestination } from '../st
 import { finishOutboundTransaction, isAnythingWaiting } from '../store/outbound.ts'
 import type { Semaphore } from '../util/semaphore.ts'
 import { FederationError } from './errors.ts'
-import type { EphemeralEdu, OutboundDeps } from './outbound.ts'
+import type { EphemeralEdu, OutboundDeps } from './outbound-deps.ts'
 import { maxEdus, nextTransaction, type Transaction } from './transaction.ts'
 
 export interface QueueDeps extends OutboundDeps {

@@ -1,38 +1,13 @@
 import { setMaxListeners } from 'node:events'
 import type { ServerName } from '../protocol/ids.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
-import type { Database, Tx } from '../store/database.ts'
+import type { Tx } from '../store/database.ts'
 import { releaseAllDestinations } from '../store/destinations.ts'
 import { insertOutboundEdus, listWaitingDestinations, trimOutboundEdus } from '../store/outbound.ts'
 import { findServerNid, serverNameOfNid } from '../store/servers.ts'
-import type { Log } from '../util/log.ts'
-import type { Clock, Random } from '../util/ports.ts'
 import { Semaphore } from '../util/semaphore.ts'
-import type { FederationClient } from './client.ts'
-import type { Destinations } from './destinations.ts'
+import type { EphemeralEdu, OutboundDeps } from './outbound-deps.ts'
 import { OutboundQueue, type QueueDeps } from './outbound-queue.ts'
-import type { Prepare } from './transaction.ts'
-
-/** An EDU that is worth sending now or never: typing, receipts, presence. */
-export interface EphemeralEdu {
-  readonly type: string
-  readonly content: JsonObject
-  /** a later EDU of the same key takes its place; none: nothing does */
-  readonly key?: string
-}
-
-export interface OutboundDeps {
-  readonly serverName: ServerName
-  readonly database: Database
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Log
-  readonly federation: Pick<FederationClient, 'sendTransaction'>
-  readonly destinations: Destinations
-  readonly prepare: Prepare
-  /** whether federation is switched on at all: without it things wait */
-  readonly enabled: boolean
-}
 
 /** A server by its row id or its name. */
 export type Destination = number | ServerName

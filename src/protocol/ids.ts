@@ -1,4 +1,7 @@
 import { isServerName } from './server-name.ts'
+import type { ServerName } from './server-name.ts'
+
+export type { ServerName }
 import { isWellFormed, utf8Length } from './text.ts'
 
 /** `@localpart:server` (appendices, "User Identifiers"). Made only by `parseUserId`. */
@@ -9,8 +12,6 @@ export type RoomId = `!${string}`
 export type EventId = `$${string}`
 /** `#alias:server`. Made only by `parseRoomAlias`. */
 export type RoomAlias = `#${string}:${string}`
-/** A server name with an optional port. Made only by `parseServerName`. */
-export type ServerName = string & { readonly __serverName: true }
 /** `ed25519:version`. Made only by `parseKeyId`. */
 export type KeyId = `ed25519:${string}`
 

@@ -1,4 +1,5 @@
-import type { ServerName } from './ids.ts'
+/** A server name with an optional port. Made only by `parseServerName`. */
+export type ServerName = string & { readonly __serverName: true }
 
 const dnsName = /^[0-9A-Za-z.-]{1,255}$/
 const ipv4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/

@@ -1,4 +1,4 @@
-import type { MemberEvent } from './member.ts'
+import type { MemberEvent } from './member-event.ts'
 import type { AuthState, Refusal } from './state.ts'
 
 /** `membership: ban`, authorization rule 5.5 (4.5 in versions 6 and 7, 4.6 in 8–11, 5.6 in version 12). */

@@ -1,5 +1,5 @@
 import type { Json } from '../json-types.ts'
-import type { MemberEvent } from './member.ts'
+import type { MemberEvent } from './member-event.ts'
 import { invitationToken, objectOrUndefined } from './required-state.ts'
 import type { AuthState, Refusal } from './state.ts'
 import { hasInvitationSignature } from './invitation-signature.ts'

@@ -1,6 +1,6 @@
 import type { RoomEvent } from '../event.ts'
 import { creatorsOf } from '../power-levels.ts'
-import type { MemberEvent } from './member.ts'
+import type { MemberEvent } from './member-event.ts'
 import type { AuthState, Refusal } from './state.ts'
 
 /** `membership: join`, authorization rule 5.2 (4.2 in versions 6 and 7, 4.3 in 8–11, 5.3 in version 12). */

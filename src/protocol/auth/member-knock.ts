@@ -1,4 +1,4 @@
-import type { MemberEvent } from './member.ts'
+import type { MemberEvent } from './member-event.ts'
 import type { AuthState, Refusal } from './state.ts'
 
 /** `membership: knock`, authorization rule 4.6 of version 7 (4.7 in 8–11, 5.7 in version 12). */

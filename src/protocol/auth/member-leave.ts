@@ -1,4 +1,4 @@
-import type { MemberEvent } from './member.ts'
+import type { MemberEvent } from './member-event.ts'
 import type { AuthState, Refusal } from './state.ts'
 
 /** `membership: leave`, authorization rule 5.4 (4.4 in versions 6 and 7, 4.5 in 8–11, 5.5 in version 12). */

@@ -1,14 +1,12 @@
 import type { RoomEvent } from '../event.ts'
 import { parseUserId } from '../ids.ts'
 import { checkBan } from './member-ban.ts'
+import type { MemberEvent } from './member-event.ts'
 import { checkInvite } from './member-invite.ts'
 import { checkJoin } from './member-join.ts'
 import { checkKnock } from './member-knock.ts'
 import { checkLeave } from './member-leave.ts'
 import type { AuthState, Refusal } from './state.ts'
-
-/** A member event that has a state key. */
-export type MemberEvent = RoomEvent & { readonly stateKey: string }
 
 /** 5.6 (5.8 from version 8). */
 const unknownMembership = 'the membership is not known'

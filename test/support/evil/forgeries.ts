@@ -199,11 +199,16 @@ const refused: readonly Forgery[] = [
   ),
   named('refused', 'no previous events', ({ message }) => message({ prev_events: [] })),
   named('refused', 'another room', ({ message, elsewhere }) => message({ room_id: elsewhere })),
-  named('refused', 'a second create event', ({ message, version, creator }) => {
-    const { room_id: roomId, ...fields } = message()
-    const create = { ...fields, type: 'm.room.create', state_key: '', sender: creator, content: { creator } }
-    return version.roomIdIsCreateHash ? { ...create, room_id: roomId as Json } : { ...create, room_id: roomId as Json }
-  }),
+  // from version 12 one with a room id is none at all
+  (material) => {
+    const { message, version, creator } = material
+    const create = { type: 'm.room.create', state_key: '', sender: creator, content: { creator } }
+    return {
+      fields: { ...message(), ...create },
+      expected: version.roomIdIsCreateHash ? 'refused' : 'rejected',
+      note: 'a second create event',
+    }
+  },
   named('refused', 'much too large', ({ message, random }) =>
     content(message(), { body: 'x'.repeat(65_536 + random.int(5000)) }),
   ),
