@@ -107,7 +107,13 @@ async function verify(): Promise<void> {
   expect(world.joined.slice(looked.joins).filter((room) => !joined.includes(room))).toEqual([])
   for (const { client, events } of world.erased.slice(-3)) {
     expect(await isGone(client), client.userId).toBe(true)
-    for (const id of events) expect((await world.host.event(world.rooms.quiet, id))['content'], id).toEqual({})
+    // the host was there, and reads it until it is gone at rest: the job goes on by itself
+    for (const id of events)
+      await eventually(
+        async () => JSON.stringify((await world.host.event(world.rooms.quiet, id))['content']) === '{}',
+        15_000,
+        `${id} is pruned`,
+      )
   }
   while ((await world.follower.step(world.host)) > 0);
   while ((await world.sharedFollower.step(world.host)) > 0);
