@@ -29,7 +29,8 @@ function complaintOf(sent: Sent, answer: unknown, row: StoredEvent | undefined, 
   if (expected === 'either') return isTold ? undefined : 'answered nothing'
   if (expected === 'refused') {
     if (row !== undefined) return 'stored'
-    return isRefused || (!isTold && isNameless) ? undefined : `answered ${JSON.stringify(answer)}`
+    // before version 3 the id is the sender's own words, and one that is no id has no place in the answer
+    return isRefused || (!isTold && (isNameless || version < 3)) ? undefined : `answered ${JSON.stringify(answer)}`
   }
   if (row === undefined) return `not stored: ${JSON.stringify(answer)}`
   if (expected === 'rejected') return row.rejected !== null && isRefused ? undefined : 'not rejected'
