@@ -3,6 +3,7 @@ import type { EventId, RoomId, ServerName } from '../protocol/ids.ts'
 import type { Json } from '../protocol/json-types.ts'
 import type { KnownEvent } from '../store/events.ts'
 import { listKnownEvents } from '../store/events.ts'
+import { findFirstLiveDepth } from '../store/timeline.ts'
 import { Allowance } from '../util/budget.ts'
 import { checkShape } from './checks/shape.ts'
 import { redactUnlessHashed } from './checks/content-hash.ts'
@@ -79,8 +80,10 @@ export async function fillEdges(
 interface Missing {
   /** Predecessors that are not in the graph. */
   readonly previous: ReadonlySet<EventId>
-  /** Those of them of which nothing is stored; the others are outliers: state, usually from before we came. */
+  /** Those of them that are no state from before we came into the room: they may be had. */
   readonly unknown: ReadonlySet<EventId>
+  /** Whether an event is known as state from before we came. */
+  readonly isOlder: (row: KnownEvent | undefined) => boolean
   readonly auth: ReadonlySet<EventId>
   readonly all: ReadonlySet<EventId>
   readonly known: ReadonlyMap<EventId, KnownEvent>
@@ -95,8 +98,10 @@ async function missingOf(deps: FetchDeps, room: Room, events: readonly RoomEvent
   const isHere = (id: EventId) => known.get(id)?.roomNid === room.nid
   for (const id of previous) if (isHere(id) && known.get(id)?.outlier === false) previous.delete(id)
   for (const id of auth) if (isHere(id)) auth.delete(id)
-  const unknown = new Set([...previous].filter((id) => !isHere(id)))
-  return { previous, unknown, auth, all: new Set([...previous, ...auth]), known }
+  const firstDepth = previous.size === 0 ? 0 : await deps.database.read((conn) => findFirstLiveDepth(conn, room.nid))
+  const isOlder = (row: KnownEvent | undefined) => row?.outlier === true && row.depth <= firstDepth
+  const unknown = new Set([...previous].filter((id) => !isOlder(known.get(id))))
+  return { previous, unknown, isOlder, auth, all: new Set([...previous, ...auth]), known }
 }
 
 /** Checks 1 to 3 of PDUs that were fetched; those that fail are left out. */
@@ -148,7 +153,7 @@ async function fetchBetween(
   events: readonly RoomEvent[],
   allowance: Allowance,
 ): Promise<RoomEvent[]> {
-  const { unknown } = await missingOf(deps, room, events)
+  const { unknown, isOlder } = await missingOf(deps, room, events)
   const latest = events.filter(({ prevEventIds }) => prevEventIds.some((id) => unknown.has(id)))
   if (latest.length === 0 || !allowance.spend()) return []
   const newest = [...room.extremities].sort((a, b) => b.eventNid - a.eventNid).slice(0, mostLatest)
@@ -167,8 +172,9 @@ async function fetchBetween(
       found.map(({ eventId }) => eventId),
     ),
   )
-  // an outlier is state from before the gap, nothing that happened in it
-  const fresh = found.filter(({ eventId }) => !inside.has(eventId) && !known.has(eventId))
+  // state from before we came is nothing that happened in the gap
+  const isNew = (row: KnownEvent | undefined) => row === undefined || (row.outlier && !isOlder(row))
+  const fresh = found.filter(({ eventId }) => !inside.has(eventId) && isNew(known.get(eventId)))
   return leadingTo(events, fresh)
 }
 

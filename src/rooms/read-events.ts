@@ -39,7 +39,10 @@ export async function readEvents(
   return render(deps, conn, viewer, room, shown, standing, options)
 }
 
-/** From room version 3 clients get a redaction once it is applied (rooms/v3, "Handling redactions"). */
+/**
+ * From room version 3 clients get a redaction once it is applied (rooms/v3, "Handling redactions"). NOTSPEC: one that came
+ * before its target is not sent once more in `/sync`; the target says by itself what redacted it.
+ */
 async function withoutUnapplied(conn: Conn, room: Room, rows: readonly EventRow[]): Promise<readonly EventRow[]> {
   if (room.version.redactionAuthRule) return rows
   const redactions = rows.filter(({ type }) => type === 'm.room.redaction')

@@ -20,6 +20,10 @@ const forward = query<{ roomNid: number; ord: number; most: number }>('listTimel
     .orderBy(asc(t(events).ord))
     .limit(p.most),
 )
+const firstLive = sqlQuery<{ roomNid: number }, { depth: number }>(
+  'findFirstLiveDepth',
+  'select depth from events where room_nid = :roomNid and ord > 0 order by ord limit 1',
+)
 const positions = sqlQuery<
   { roomNid: number; ord: number; most: number },
   { ord: number; writer: number; pos: number }
@@ -82,4 +86,9 @@ export async function listOwnTransactions(
 ): Promise<Map<number, string>> {
   if (nids.length === 0) return new Map()
   return new Map((await transactionsOf(conn, { nids, userNid, deviceId })).map((row) => [row.event_nid, row.txn_id]))
+}
+
+/** The depth of the first event of a room that came live: with it this server came into the room, or made it. */
+export async function findFirstLiveDepth(conn: Conn, roomNid: number): Promise<number> {
+  return (await firstLive.first(conn, { roomNid }))?.depth ?? 0
 }

@@ -22,14 +22,18 @@ export interface StoredEvent {
   readonly state_key_nid: number | null
   readonly state_after: number | null
   readonly current_after: number | null
+  /** a redaction that came before its target, or may not be applied: clients do not get it in its place */
+  readonly is_waiting: boolean
 }
 
 const listEvents = sqlQuery<{ roomNid: number }, StoredEvent>(
   'worldListEvents',
   `select event_nid, event_id, type, ord, outlier, rejected, soft_failed, backfilled, pruned_ts, redacted_by, json,
-     local, state_key_nid, state_after, current_after
+     local, state_key_nid, state_after, current_after,
+     exists (select 1 from redactions r left join events target on target.event_id = r.redacts
+       where r.redaction_nid = events.event_nid and (not r.applied or target.event_nid > r.redaction_nid)) as is_waiting
    from events where room_nid = :roomNid order by ord`,
-  { bools: ['outlier', 'soft_failed', 'backfilled', 'local'] },
+  { bools: ['outlier', 'soft_failed', 'backfilled', 'local', 'is_waiting'] },
 )
 
 /** What a server knows of a room. */
@@ -61,10 +65,10 @@ export async function readCopy(server: WorldServer, roomId: string): Promise<Cop
   })
 }
 
-/** The live timeline of a room on a server, oldest first. */
+/** The live timeline of a room on a server as clients get it, oldest first. */
 export function timelineOf(copy: Copy): string[] {
   return [...copy.events.values()]
-    .filter(({ ord, backfilled }) => ord !== null && !backfilled)
+    .filter(({ ord, backfilled, is_waiting: isWaiting }) => ord !== null && !backfilled && !isWaiting)
     .map((row) => row.event_id)
 }
 
