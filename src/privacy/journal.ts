@@ -108,12 +108,9 @@ export class Journal {
     await makeFolderDurably(dirname(path), 0o700)
     const file = await open(path, 'a+', 0o600)
     try {
-      const text = await file.readFile('utf8')
-      const whole = text.slice(0, text.lastIndexOf('\n') + 1)
-      const size = Buffer.byteLength(whole)
-      if (whole.length !== text.length) await file.truncate(size)
-      const lines = whole.split('\n').slice(0, -1).map(parseLine)
-      assertChain(lines)
+      const bytes = await file.readFile()
+      const { lines, size } = readLines(bytes)
+      if (size !== bytes.length) await file.truncate(size)
       await file.sync()
       await syncFolder(dirname(path))
       return new Journal(path, file, lines, size, onFatal)
@@ -207,13 +204,36 @@ export function parseLine(text: string): JournalLine {
   throw new JournalDamaged('a line is no journal line')
 }
 
-function assertChain(lines: readonly JournalLine[]): void {
-  let previous = firstHash
-  let seq = 0
-  for (const line of lines) {
-    if (line.seq !== seq + 1 || line.previous !== previous || line.hash !== hashOf(line.seq, previous, line.entry))
-      throw new JournalDamaged(`line ${seq + 1} does not follow the one before`)
-    previous = line.hash
-    seq = line.seq
+/**
+ * The lines of a journal and how many bytes they are. The last line may be torn anywhere: it was on its way to the disk and
+ * stands for nothing yet. A journal that lacks a line which the database knows is found out by comparing the two.
+ */
+function readLines(bytes: Buffer): { lines: JournalLine[]; size: number } {
+  const lines: JournalLine[] = []
+  let size = 0
+  for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, size)) {
+    const line = readLine(bytes.toString('utf8', size, end))
+    const isLast = bytes.indexOf(10, end + 1) < 0
+    if (line === undefined && isLast) break
+    if (line === undefined) throw new JournalDamaged(`line ${lines.length + 1} is no journal line`)
+    assertFollows(line, lines.at(-1))
+    lines.push(line)
+    size = end + 1
   }
+  return { lines, size }
+}
+
+/** The line of a text; undefined where it is none, or not as it was written. */
+function readLine(text: string): JournalLine | undefined {
+  try {
+    const line = parseLine(text)
+    return line.hash === hashOf(line.seq, line.previous, line.entry) ? line : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function assertFollows({ seq, previous }: JournalLine, last: JournalLine | undefined): void {
+  if (seq !== (last?.seq ?? 0) + 1 || previous !== (last?.hash ?? firstHash))
+    throw new JournalDamaged(`line ${(last?.seq ?? 0) + 1} does not follow the one before`)
 }

@@ -2,7 +2,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { formatLine, Journal } from '../../../src/privacy/journal.ts'
+import { formatLine, Journal, JournalDamaged } from '../../../src/privacy/journal.ts'
 
 let folder = ''
 beforeEach(() => {
@@ -11,6 +11,25 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 const path = () => join(folder, 'sub', 'journal.jsonl')
+
+test('a last line that is torn in its middle is cut off, one before it is not', async () => {
+  const journal = await Journal.open(path())
+  for (const user of ['@a:a.test', '@b:a.test'] as const) await journal.append({ kind: 'deactivation', ts: 1, user })
+  await journal.close()
+  const whole = readFileSync(path())
+  const end = whole.indexOf(10) + 1
+  const torn = Buffer.from(whole)
+  torn.fill(0, end + 10, end + 40)
+  writeFileSync(path(), torn)
+  const again = await Journal.open(path())
+  expect(again.lastSeq).toBe(1)
+  await again.close()
+  expect(readFileSync(path())).toEqual(whole.subarray(0, end))
+  const damaged = Buffer.from(whole)
+  damaged.fill(0, 10, 40)
+  writeFileSync(path(), damaged)
+  await expect(Journal.open(path())).rejects.toThrow(JournalDamaged)
+})
 
 test('lines come back after a restart, and a torn last one is cut off', async () => {
   const journal = await Journal.open(path())
