@@ -86,7 +86,6 @@ function act(random: Seeded, room: HostedRoom, sender: string, target: string, o
         ),
         state('m.room.create', { room_version: room.version.id, creator: sender }),
         member(target, { membership: 'somehow' }),
-        member(target, {}),
         { ...member(target, { membership: 'join' }) },
       ])
     default:
