@@ -8,6 +8,8 @@ import type { PrivacyDeps } from '../deps.ts'
 import { lastTryMs } from './part.ts'
 
 const minuteMs = 60_000
+/** Longer than any request: whoever was killed in the middle of one is followed by the next try soon. */
+const claimMs = 65_000
 const dayMs = 86_400_000
 const monthMs = 30 * dayMs
 const atOnce = 16
@@ -41,7 +43,7 @@ async function tell(deps: PrivacyDeps, peer: DuePeer): Promise<boolean> {
   const now = deps.clock.now()
   const isOver = now >= peer.locked_ts + lastTryMs
   // nobody else asks meanwhile; a worker that dies now leaves it to the next try
-  const attempts = await deps.database.write((tx) => claimPeer(tx, nid, serverNid, now, now + 10 * minuteMs))
+  const attempts = await deps.database.write((tx) => claimPeer(tx, nid, serverNid, now, now + claimMs))
   if (attempts === undefined) return false
   const answer: PeerAnswer = isOver
     ? { state: peer.state === 'unsupported' ? 'unsupported' : 'expired', nextTs: Number.MAX_SAFE_INTEGER, error: null }
