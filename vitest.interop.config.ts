@@ -7,6 +7,8 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 120_000,
     fileParallelism: false,
+    // other programs take part, each in its own time: what fails must fail twice
+    retry: 1,
     pool: 'forks',
   },
 })
