@@ -3,7 +3,7 @@ import type { ServerName } from '../protocol/ids.ts'
 import { findMedia, insertMedia } from '../store/media.ts'
 import type { MediaRow } from '../store/media.ts'
 import { cleanContentType, fileNameOf } from './content-type.ts'
-import type { MediaDeps } from './deps.ts'
+import type { MediaDeps, RemoteFiles } from './deps.ts'
 import { openAtOrigin } from './origin.ts'
 import { asMediaError } from './origin-error.ts'
 import { deleteBlobFiles } from './remove.ts'
@@ -12,7 +12,7 @@ import { storeFile } from './store-file.ts'
 type Deps = Pick<MediaDeps, 'database' | 'clock' | 'config' | 'federation' | 'blobFiles' | 'net'>
 
 /** Fetches files of other servers; many who ask for one file at once wait for one fetch. */
-export class RemoteFetches {
+export class RemoteFetches implements RemoteFiles {
   readonly #running = new Map<string, Promise<MediaRow>>()
 
   /** The file, from our copy or from its origin. Throws `M_NOT_FOUND`, `M_TOO_LARGE` (502) or `M_NOT_YET_UPLOADED`. */

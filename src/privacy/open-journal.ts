@@ -27,7 +27,7 @@ export interface JournalOptions {
 
 /**
  * Opens the journal of erasures, made when missing, and compares it with the database: a journal that is behind is an
- * older or another one. Throws JournalLost. `startPrivacy` replays what the database lacks.
+ * older or another one. Throws JournalLost. `preparePrivacy` replays what the database lacks.
  */
 export async function openErasureJournal(options: JournalOptions): Promise<ErasureJournal> {
   const { database, config, acceptsLoss = false } = options

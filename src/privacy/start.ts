@@ -4,19 +4,9 @@ import type { PrivacyDeps } from './deps.ts'
 import { replayJournal } from './replay.ts'
 
 /**
- * Before anything is served: replays what the journal has and the database lacks, loads who is erased, and begins to
- * work on erasures. Throws what the database throws. The function returned stops the work.
+ * Before anything is served: replays what the journal has and the database lacks, and loads who is erased. No job is
+ * begun. Throws what the database throws.
  */
-export async function startPrivacy(deps: PrivacyDeps): Promise<() => Promise<void>> {
-  await preparePrivacy(deps)
-  deps.eraser.start(deps)
-  return async () => {
-    await deps.eraser.stop()
-    await deps.journal.close()
-  }
-}
-
-/** As `startPrivacy`, for a command that works by itself and serves nothing: no job is begun. */
 export async function preparePrivacy(deps: PrivacyDeps): Promise<void> {
   deps.eraser.prepare(deps)
   await deps.database.read((conn) => deps.erased.load(conn))

@@ -7,7 +7,7 @@ import { findServerNid } from '../../store/servers.ts'
 import type { Budget } from '../../util/budget.ts'
 import { KeyedMutex } from '../../util/mutex.ts'
 import { Semaphore } from '../../util/semaphore.ts'
-import type { PrivacyDeps } from '../deps.ts'
+import type { ErasureWork, PrivacyDeps } from '../deps.ts'
 import { eraseInboundDue } from '../inbound/erase-inbound.ts'
 import { DeadlineWatch } from './deadline.ts'
 import { forwardDue } from './forward.ts'
@@ -33,7 +33,7 @@ const contactMs = 10 * 60_000
 const slowSteps: readonly Step[] = ['REDACT', 'PART', 'COLLECT', 'SETTLED']
 
 /** Works through erasures: one for each process. Everything it knows is in the database; it may be killed at any moment. */
-export class Eraser {
+export class Eraser implements ErasureWork {
   /** Redactions of all erasures together; undefined: no limit. */
   bucket: Budget | undefined
   readonly #mutexes = new KeyedMutex<string>()
