@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cutPower } from '../support/power-cut/cut.ts'
 import type { Cut } from '../support/power-cut/cut.ts'
 import type { RecordedDisk } from '../support/power-cut/disk.ts'
+import { contentOf } from '../support/power-cut/inode.ts'
 import type { Inode } from '../support/power-cut/inode.ts'
 import { isVolatile } from '../support/power-cut/disk.ts'
 import { commitsOf, earlyPromises, logsOf } from '../support/power-cut/log-commits.ts'
@@ -37,13 +38,13 @@ const shown = (cuts: readonly Cut[]) =>
 describe.skipIf(unable !== undefined)('a power cut', () => {
   const imageFolder = mkdtempSync(join(imageParent, 'lethe-images-'))
   let recording: Recording
-  let isGreen = false
+  let green = 0
   beforeAll(async () => {
     recording = await record(folder, { messages, isLong: isFull })
   }, 120_000)
   afterAll(() => {
     rmSync(imageFolder, { recursive: true, force: true })
-    if (isGreen && kept === undefined) rmSync(folder, { recursive: true, force: true })
+    if (green === 3 && kept === undefined) rmSync(folder, { recursive: true, force: true })
     else console.log(`replay with LETHE_POWER_CUT_RECORD=${folder} LETHE_SEED=${chosen}`)
   })
 
@@ -53,17 +54,19 @@ describe.skipIf(unable !== undefined)('a power cut', () => {
         if (isVolatile(name)) continue
         if (each.kind === 'folder') compare(each, join(path, name))
         else {
-          const bytes = Buffer.alloc(each.size)
-          for (const { offset, data } of each.changes) {
-            if (data === undefined) bytes.fill(0, Math.min(offset, each.size))
-            else data.copy(bytes, offset)
-          }
-          expect(readFileSync(join(path, name)).equals(bytes), name).toBe(true)
+          // the kill may have come before what a call had begun to write was written
+          const ended = each.changes.filter(({ end }) => end !== Infinity)
+          const file = readFileSync(join(path, name))
+          expect(
+            [each.changes, ended].some((changes) => contentOf(changes).equals(file)),
+            name,
+          ).toBe(true)
         }
       }
     }
     compare(recording.disk.root, recording.disk.path)
     expect(existsSync(join(recording.dataFolder, 'lethe.db-wal'))).toBe(true)
+    green++
   })
 
   test('no answer before its sync', () => {
@@ -79,6 +82,7 @@ describe.skipIf(unable !== undefined)('a power cut', () => {
       checkpoints(disk, dataFolder).some(([from, to]) => from < end && end < to),
     )
     if (isFull) expect(during.length).toBeGreaterThan(10)
+    green++
     console.log(`${commits.length} commits, ${during.length} of them during checkpoints; ` + `${begun} times a new log`)
   })
 
@@ -91,7 +95,7 @@ describe.skipIf(unable !== undefined)('a power cut', () => {
     )
     expect(shown(cuts.filter(isBad))).toEqual([])
     expect(open).toBeGreaterThan(images / 4)
-    isGreen = true
+    green++
   }, 300_000)
 })
 

@@ -13,6 +13,14 @@ export interface FileChange extends Change {
   readonly data: Buffer | undefined
 }
 
+/** The bytes of a file after these changes. */
+export function contentOf(changes: readonly FileChange[]): Buffer {
+  const inode = new Inode('file')
+  for (const change of changes) inode.change({ ...change, durableFrom: 0 })
+  const { bytes, size } = inode.at(0)
+  return bytes.subarray(0, size)
+}
+
 /** A name in a folder, or without inode that it is gone. */
 export interface NameChange extends Change {
   readonly name: string
