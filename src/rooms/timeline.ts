@@ -7,6 +7,7 @@ import { findEventById } from '../store/events.ts'
 import type { EventRow } from '../store/events.ts'
 import { listBackwardExtremities } from '../store/extremities.ts'
 import { listRelatedBy } from '../store/relation-views.ts'
+import { listStateKeys } from '../store/state-keys.ts'
 import { listTimelineBack, listTimelineForward, listTimelinePositions } from '../store/timeline.ts'
 import { readableRoom } from './access.ts'
 import { eventOfRow } from './events.ts'
@@ -152,17 +153,9 @@ export async function readContext(
   const before = await near('b', half)
   const after = await near('f', options.limit - half)
   const newest = after.at(-1)?.row ?? row
-  const all = [...before, event, ...after]
-  const state = options.filter.lazyLoadMembers
-    ? await readSenders(deps, conn, viewer, room, standing, all, newest.state_after)
-    : await readState(
-        deps,
-        conn,
-        viewer,
-        room,
-        [...(await stateGroupMap(deps, conn, newest.state_after ?? 0)).values()],
-        { standing },
-      )
+  const around = [...before, event, ...after]
+  const group = newest.state_after ?? 0
+  const state = await readStateAround(deps, conn, viewer, room, standing, { group, around, filter: options.filter })
   return {
     event,
     before,
@@ -171,6 +164,29 @@ export async function readContext(
     start: formatRoomToken((before.at(-1)?.row.ord ?? row.ord) - 1),
     end: formatRoomToken(newest.ord ?? row.ord),
   }
+}
+
+/** The state that goes with a context, as far as the filter wants it; with lazy loading only of those members who sent something. */
+async function readStateAround(
+  deps: ReadDeps,
+  conn: Conn,
+  viewer: UserViewer,
+  room: Room,
+  standing: UserStanding,
+  wish: {
+    readonly group: number
+    readonly around: readonly RenderedEvent[]
+    readonly filter: RoomEventFilter
+  },
+): Promise<RenderedEvent[]> {
+  const { group, around, filter } = wish
+  const isLazy = filter.lazyLoadMembers
+  const map = await stateGroupMap(deps, conn, group)
+  const keys = isLazy ? await listStateKeys(conn, [...map.keys()]) : undefined
+  const nids = [...map].filter(([key]) => keys?.get(key)?.type !== 'm.room.member').map(([, nid]) => nid)
+  const state = await readState(deps, conn, viewer, room, nids, { standing })
+  if (isLazy) state.push(...(await readSenders(deps, conn, viewer, room, standing, around, group)))
+  return state.filter(({ row }) => matchesFilter(room, row, filter))
 }
 
 /** One event: `GET /rooms/{roomId}/event/{eventId}`. `M_NOT_FOUND` for whatever the user may not see, rooms as well. */

@@ -9,6 +9,7 @@ import { checkContent } from './content-checks.ts'
 import type { RoomsDeps } from './deps.ts'
 import { expelGuests } from './expel-guests.ts'
 import { inviteUser } from './invite.ts'
+import { joinRoom } from './join.ts'
 import { membershipIn } from './member-append.ts'
 import { ban, kick, knownRoom, unban } from './membership.ts'
 import { sendEvent } from './send.ts'
@@ -29,7 +30,8 @@ export interface StateRequest {
  * inviting throws.
  */
 export async function writeState(deps: RoomsDeps, actor: Actor, request: StateRequest): Promise<EventId> {
-  const { roomId, type, stateKey, content, ts } = request
+  const { roomId, type, stateKey, ts } = request
+  const content = type === 'm.room.member' ? withoutAuthoriser(request.content) : request.content
   const room = await knownRoom(deps, roomId)
   checkContent(type, content, { isState: true, serverName: deps.serverName })
   if (type === 'm.room.member') {
@@ -46,7 +48,29 @@ export async function writeState(deps: RoomsDeps, actor: Actor, request: StateRe
   return eventId
 }
 
-/** Memberships of others by their own rules; undefined where the event is like any other. */
+/** Somebody's own join by the rules of joining. Undefined where they are joined and change what others see of them. */
+async function joinByState(
+  deps: RoomsDeps,
+  actor: Actor,
+  roomId: RoomId,
+  content: JsonObject,
+): Promise<EventId | undefined> {
+  const own = () =>
+    deps.database.read(async (conn) =>
+      deps.roomCache.stateEvent(conn, await deps.roomCache.get(conn, roomId), 'm.room.member', actor.userId),
+    )
+  if ((await own())?.content.membership === 'join') return undefined
+  await joinRoom(deps, actor, { target: roomId, more: content })
+  return (await own())?.eventId
+}
+
+/** Who lets somebody into a restricted room is for the server to say, and for that user's server to sign. */
+function withoutAuthoriser(content: JsonObject): JsonObject {
+  const { join_authorised_via_users_server: _authoriser, ...rest } = content
+  return rest
+}
+
+/** Memberships by their own rules; undefined where the event is like any other. */
 async function writeMembership(
   deps: RoomsDeps,
   actor: Actor,
@@ -57,7 +81,7 @@ async function writeMembership(
   const membership = memberOf(content, 'membership')
   const about = { roomId, target, more: content }
   if (membership === 'invite') return inviteUser(deps, actor, about)
-  if (target === actor.userId) return undefined
+  if (target === actor.userId) return membership === 'join' ? joinByState(deps, actor, roomId, content) : undefined
   if (membership === 'ban') return ban(deps, actor, about)
   if (membership === 'leave') {
     const room = await knownRoom(deps, roomId)

@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { parseRoomEventFilter } from '../../../src/protocol/filter.ts'
 import type { EventId } from '../../../src/protocol/ids.ts'
+import type { JsonObject } from '../../../src/protocol/json-types.ts'
 import { readRelations, readThreads } from '../../../src/rooms/relations.ts'
 import { readContext } from '../../../src/rooms/timeline.ts'
 import { globalRoom, putAccountData } from '../../../src/store/account-data.ts'
 import { insertRelation } from '../../../src/store/relations.ts'
 import { engines } from '../../support/store.ts'
 import { ReadingWorld } from './world.ts'
+import type { ClientEvent } from './world.ts'
 
 async function start(engine: (typeof engines)[number]) {
   const world = await ReadingWorld.start(engine)
@@ -119,6 +121,24 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
     expect(older.events[0]?.event_id).toBe(ids[1])
     const newer = await world.page(asBob, id, { dir: 'f', from: Number(found.end.slice(1)), limit: 1 })
     expect(newer.events[0]?.event_id).toBe(ids[8])
+  })
+
+  test('the filter of a context holds for its state; lazy loading leaves out only members', async () => {
+    const { world, alice, bob, id, asBob } = await start(engine)
+    await using _ = world
+    const said = await world.say(id, alice, 'hello')
+    const state = (filter: JsonObject) =>
+      world.read(async (conn) => {
+        const options = { limit: 0, filter: parseRoomEventFilter(filter) }
+        const found = await readContext(world.deps, conn, asBob, id, said, options)
+        return found.state.map(({ text }) => JSON.parse(text) as ClientEvent)
+      })
+    const members = (events: ClientEvent[]) => events.filter(({ type }) => type === 'm.room.member')
+    const [whole, lazy] = [await state({}), await state({ lazy_load_members: true })]
+    expect(members(whole).map(({ state_key: who }) => who)).toEqual(expect.arrayContaining([alice, bob]))
+    expect(members(lazy).map(({ state_key: who }) => who)).toEqual([alice])
+    expect(lazy.length - 1).toBe(whole.length - members(whole).length)
+    expect((await state({ types: ['m.room.create'] })).map(({ type }) => type)).toEqual(['m.room.create'])
   })
 
   test('bundled: the newest valid edit, a thread, references; nothing of another room', async () => {

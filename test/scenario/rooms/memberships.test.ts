@@ -100,6 +100,19 @@ describe.each(engines)('on %s', (engine) => {
         initial_state: [{ type: 'm.room.join_rules', content: rule }],
       })
       expect(await code(carol, 'POST', `${at(roomId)}/join`)).toBe('403 M_FORBIDDEN')
+      const asMember = (user: WorldUser) => `${at(roomId)}/state/m.room.member/${encodeURIComponent(user.id)}`
+      const forged = { membership: 'join', join_authorised_via_users_server: alice.id }
+      expect(await code(carol, 'PUT', asMember(carol), forged)).toBe('403 M_FORBIDDEN')
+      await bob.ok('PUT', asMember(bob), { membership: 'join', displayname: 'Bobby' })
+      expect(await a.state(roomId, 'm.room.member', bob.id)).toEqual({
+        membership: 'join',
+        displayname: 'Bobby',
+        join_authorised_via_users_server: alice.id,
+      })
+      // who is in echoes the content that is there: nobody would sign for it again
+      await bob.ok('PUT', asMember(bob), { ...forged, displayname: 'Bob' })
+      expect(await a.state(roomId, 'm.room.member', bob.id)).toEqual({ membership: 'join', displayname: 'Bob' })
+      await bob.ok('POST', `${at(roomId)}/leave`)
       await bob.ok('POST', `${at(roomId)}/join`)
       expect(await a.state(roomId, 'm.room.member', bob.id)).toMatchObject({
         join_authorised_via_users_server: alice.id,
@@ -117,6 +130,8 @@ describe.each(engines)('on %s', (engine) => {
     const { room_id: roomId } = await alice.ok('POST', '/createRoom', { preset: 'public_chat' })
     const access = `${at(roomId)}/state/m.room.guest_access`
     expect(await code(guest, 'POST', `${at(roomId)}/join`)).toBe('403 M_GUEST_ACCESS_FORBIDDEN')
+    const own = `${at(roomId)}/state/m.room.member/${encodeURIComponent(guest.id)}`
+    expect(await code(guest, 'PUT', own, { membership: 'join' })).toBe('403 M_GUEST_ACCESS_FORBIDDEN')
     expect(await code(guest, 'POST', '/createRoom')).toBe('403 M_GUEST_ACCESS_FORBIDDEN')
     await alice.ok('PUT', access, { guest_access: 'can_join' })
     await guest.ok('POST', `${at(roomId)}/join`)
