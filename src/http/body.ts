@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { MatrixError } from '../protocol/errors.ts'
 import type { Config } from '../util/config.ts'
-import type { BodyKind } from './endpoint.ts'
+
+/** Which body size limit holds. */
+export type BodyKind = 'event' | 'keys' | 'transaction' | 'media'
 
 /** A request's body: Node's own stream, or the web's where a test calls the app directly. */
 export type BodySource = IncomingMessage | ReadableStream<Uint8Array> | null

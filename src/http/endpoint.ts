@@ -2,6 +2,7 @@ import type { GenericSchema, InferOutput } from 'valibot'
 import type { Requester } from '../accounts/requester.ts'
 import type { ServerName, UserId } from '../protocol/ids.ts'
 import type { Resource } from '../util/config.ts'
+import type { BodyKind } from './body.ts'
 import type { Deps } from './deps.ts'
 import type { LimitKind } from './rate-limit.ts'
 import type { HttpRequest } from './request.ts'
@@ -52,9 +53,6 @@ export interface Context<A extends Auth, Params, Query, Body> {
   readonly body: Body
   readonly request: HttpRequest
 }
-
-/** Which body size limit holds; see body.ts. */
-export type BodyKind = 'event' | 'keys' | 'transaction' | 'media'
 
 /** How an endpoint is written down. */
 export interface EndpointSpec<

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { RoomEvent } from '../protocol/event.ts'
 import type { EventId, UserId } from '../protocol/ids.ts'
 import type { Conn, Tx } from '../store/database.ts'
-import type { Layer } from './layers.ts'
+import type { Layer } from './layer.ts'
 import { lru } from '../util/lru.ts'
 
 /** Auth edges of a stored event, for state resolution. */

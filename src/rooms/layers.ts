@@ -5,16 +5,7 @@ import { deltaAt, deltaOf, packDelta, unpackDelta } from '../store/state-group-c
 import { findStateGroupByHash, getStateGroup, insertStateGroup } from '../store/state-groups.ts'
 import type { Caches } from './caches.ts'
 import { remember } from './caches.ts'
-
-/** One stored layer of a state; see `Chain`. */
-export interface Layer {
-  readonly groupNid: number
-  readonly parent: number | null
-  /** Its class: 0 is a whole state, a child's class is higher than its parent's, 3 the highest. */
-  readonly layer: number
-  readonly hash: bigint
-  readonly delta: StateDelta
-}
+import type { Layer } from './layer.ts'
 
 /** The layers of a state group, the group's own first: at most 4. */
 export type Chain = readonly Layer[]

@@ -5,6 +5,7 @@ export function formatRoomToken(ord: number): string {
 
 /** The `ord` of a room token, undefined where the text is none. */
 export function parseRoomToken(text: string): number | undefined {
-  const match = /^t(-?\d{1,15})$/.exec(text)
-  return match === null ? undefined : Number(match[1])
+  const match = /^t(-?\d{1,16})$/.exec(text)
+  const ord = match === null ? NaN : Number(match[1])
+  return Number.isSafeInteger(ord) ? ord : undefined
 }

@@ -79,12 +79,16 @@ export async function readPage(
   const ignored = await ignoredBy(conn, viewer.userNid)
   const chunk: RenderedEvent[] = []
   let at = from
+  let start = from
   let isAtEnd = false
   for (let seen = 0; chunk.length < limit && seen < mostRows && !isAtEnd;) {
     const most = Math.min(Math.max(limit - chunk.length, 20), 500)
     const rows = isBack
       ? await listTimelineBack(conn, room.nid, at, most)
       : await listTimelineForward(conn, room.nid, at, most)
+    // where the page begins: what happens later comes after it
+    const nearest = seen === 0 ? rows[0]?.ord : undefined
+    if (nearest != null) start = isBack ? Math.min(from, nearest) : Math.max(from, nearest - 1)
     seen += rows.length
     isAtEnd = rows.length < most
     const inRange = rows.filter((row) => isWithin(row, request.to, isBack))
@@ -97,10 +101,13 @@ export async function readPage(
     if (taken.length < shown.length) isAtEnd = false
     if (last?.ord !== undefined && last.ord !== null) at = isBack ? last.ord - 1 : last.ord
   }
-  const state = filter.lazyLoadMembers ? await readSenders(deps, conn, viewer, room, standing, chunk) : []
+  const newest = isBack ? chunk[0] : chunk.at(-1)
+  const state = filter.lazyLoadMembers
+    ? await readSenders(deps, conn, viewer, room, standing, chunk, newest?.row.state_after ?? null)
+    : []
   return {
     chunk,
-    start: formatRoomToken(from),
+    start: formatRoomToken(start),
     end: isAtEnd && (isBack || chunk.length === 0) ? undefined : formatRoomToken(at),
     state,
     isShort: isBack && (await hasGap(conn, room, { from, at, isAtEnd })),
@@ -242,15 +249,15 @@ async function wantedOf(
   return wanted.filter((row) => parents.has(row.event_id))
 }
 
-/** The member events of those who sent the events, as they were at the newest of them. */
-export async function readSenders(
+/** The member events of those who sent the events, in a state group: that of the newest of them. */
+async function readSenders(
   deps: ReadDeps,
   conn: Conn,
   viewer: UserViewer,
   room: Room,
   standing: UserStanding,
   events: readonly RenderedEvent[],
-  group: number | null = events[0]?.row.state_after ?? null,
+  group: number | null,
 ): Promise<RenderedEvent[]> {
   if (group === null || events.length === 0) return []
   const senders = new Set<UserId>(events.map(({ row }) => eventOfRow(room, row).sender))

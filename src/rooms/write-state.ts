@@ -1,5 +1,6 @@
 import { MatrixError } from '../protocol/errors.ts'
 import type { EventId, RoomId, UserId } from '../protocol/ids.ts'
+import { canonicalJson } from '../protocol/canonical-json.ts'
 import { parseUserId } from '../protocol/ids.ts'
 import { memberOf } from '../protocol/json.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
@@ -10,8 +11,10 @@ import type { RoomsDeps } from './deps.ts'
 import { expelGuests } from './expel-guests.ts'
 import { inviteUser } from './invite.ts'
 import { joinRoom } from './join.ts'
+import { maySendState } from './may-send.ts'
 import { membershipIn } from './member-append.ts'
 import { ban, kick, knownRoom, unban } from './membership.ts'
+import type { Room } from './room.ts'
 import { sendEvent } from './send.ts'
 
 /** A state event that a client sends. */
@@ -43,9 +46,29 @@ export async function writeState(deps: RoomsDeps, actor: Actor, request: StateRe
   if (type === 'm.room.canonical_alias' && stateKey === '') await assertAliasesLeadHere(deps, room, content)
   if (type === 'm.room.tombstone' && content.replacement_room === roomId)
     throw new MatrixError('M_BAD_JSON', 'A room cannot replace itself')
+  const same = ts === undefined ? await sameAlready(deps, actor, room, { type, stateKey, content }) : undefined
+  if (same !== undefined) return same
   const { eventId } = await sendEvent(deps, { roomId, draft: { type, stateKey, content, sender: actor.userId, ts } })
   if (type === 'm.room.guest_access' && stateKey === '') await expelGuests(deps, roomId)
   return eventId
+}
+
+/**
+ * The current event where it says the same, by a user who may still say it. NOTSPEC: a request that came twice, as it
+ * does when its answer was lost, makes no second event.
+ */
+async function sameAlready(
+  deps: RoomsDeps,
+  { userId }: Actor,
+  { id }: Room,
+  { type, stateKey, content }: Pick<StateRequest, 'type' | 'stateKey' | 'content'>,
+): Promise<EventId | undefined> {
+  return deps.database.read(async (conn) => {
+    const room = await deps.roomCache.get(conn, id)
+    const event = await deps.roomCache.stateEvent(conn, room, type, stateKey)
+    if (event?.sender !== userId || canonicalJson(event.content) !== canonicalJson(content)) return undefined
+    return (await maySendState(conn, deps, room, userId, type)) ? event.eventId : undefined
+  })
 }
 
 /** Somebody's own join by the rules of joining. Undefined where they are joined and change what others see of them. */

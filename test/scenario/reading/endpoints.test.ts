@@ -94,3 +94,41 @@ test('the endpoints of reading, as clients call them', async () => {
   for (const query of [`/messages?dir=b&from=${end}`, `/messages?dir=f&to=${end}`, `/members?at=${end}`])
     expect((await mallory.call('GET', `${path}${query}`)).status, query).toBe(403)
 })
+
+test('a page without a token begins at a place that can be asked for', async () => {
+  await using world = await RoomsWorld.start('a.test')
+  const alice = await world.server('a.test').user('alice')
+  const { room_id: roomId } = await alice.ok('POST', '/createRoom', {})
+  const path = at(roomId)
+  const [newest, oldest] = [
+    await alice.ok('GET', `${path}/messages?dir=b&limit=2`),
+    await alice.ok('GET', `${path}/messages?dir=f&limit=2`),
+  ]
+  const { event_id: next } = await alice.ok('PUT', `${path}/send/m.room.message/1`, { msgtype: 'm.text', body: 'next' })
+  const later = await alice.ok('GET', `${path}/messages?dir=f&from=${newest.start}`)
+  expect(later.chunk.map(({ event_id: id }: { event_id: string }) => id)).toEqual([next])
+  expect((await alice.ok('GET', `${path}/messages?dir=b&from=${oldest.start}`)).chunk).toEqual([])
+  const again = await alice.ok('GET', `${path}/messages?dir=f&limit=2&from=${oldest.start}`)
+  expect(again.chunk.map(({ type }: { type: string }) => type)).toEqual(['m.room.create', 'm.room.member'])
+})
+
+test('the same state by the same user is the same event', async () => {
+  await using world = await RoomsWorld.start('a.test')
+  const server = world.server('a.test')
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  const levels = { users: { [alice.id]: 100, [bob.id]: 100 } }
+  const { room_id: roomId } = await alice.ok('POST', '/createRoom', {
+    preset: 'public_chat',
+    room_version: '11',
+    power_level_content_override: levels,
+  })
+  await bob.ok('POST', `${at(roomId)}/join`)
+  const topic = `${at(roomId)}/state/m.room.topic`
+  const { event_id: first } = await alice.ok('PUT', topic, { topic: 'a', more: { b: 1, c: 2 } })
+  expect((await alice.ok('PUT', `${topic}/`, { more: { c: 2, b: 1 }, topic: 'a' })).event_id).toBe(first)
+  const { event_id: bobs } = await bob.ok('PUT', topic, { topic: 'a', more: { b: 1, c: 2 } })
+  expect(bobs).not.toBe(first)
+  expect((await alice.ok('PUT', topic, { topic: 'b' })).event_id).not.toBe(bobs)
+  await alice.ok('POST', `${at(roomId)}/leave`)
+  expect((await alice.call('PUT', topic, { topic: 'b' })).status).toBe(403)
+})

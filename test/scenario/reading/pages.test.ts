@@ -72,13 +72,18 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
   })
 
   test('lazy loading gives the members who sent the page', async () => {
-    const { world, bob, id, asAlice } = await start(engine)
+    const { world, alice, bob, id, asAlice } = await start(engine)
     await using _ = world
     await world.say(id, bob, 'hello')
     const { state } = await world.page(asAlice, id, { limit: 1, filter: { lazy_load_members: true } })
     expect(state.map(({ text }) => JSON.parse(text) as unknown)).toMatchObject([
       { type: 'm.room.member', state_key: bob, content: { displayname: 'Bob' } },
     ])
+    // forwards the newest event of a page is its last
+    const whole = await world.page(asAlice, id, { dir: 'f', limit: 50, filter: { lazy_load_members: true } })
+    expect(whole.state.map(({ text }) => (JSON.parse(text) as ClientEvent).state_key)).toEqual(
+      expect.arrayContaining([alice, bob]),
+    )
   })
 
   test('messages of the ignored are left out, their state is not', async () => {
