@@ -116,18 +116,17 @@ export class PostgresDriver implements BatchDriver {
 
   async commit(position: number): Promise<void> {
     const { writer_nid: nid, fence, batch } = this.#held
-    if (position !== this.#held.position || this.needsRenewal) {
-      const next = { ...this.#held, position, batch: batch + 1 }
-      const changed = await advanceWriter(asTx(this.conn), { nid, fence, position, batch: next.batch, leaseMs })
-      if (changed !== 1) {
-        this.#lease = undefined
-        this.#drop()
-        throw new Fenced('the lease of this writer was lost')
-      }
-      await this.#finish(next.batch)
-      this.#renewedAt = this.#clock.monotonic()
-      this.#lease = next
-    } else await this.#finish(batch)
+    // also where no position has moved: by this row alone a COMMIT that was cut off is told from one that never came
+    const next = { ...this.#held, position, batch: batch + 1 }
+    const changed = await advanceWriter(asTx(this.conn), { nid, fence, position, batch: next.batch, leaseMs })
+    if (changed !== 1) {
+      this.#lease = undefined
+      this.#drop()
+      throw new Fenced('the lease of this writer was lost')
+    }
+    await this.#finish(next.batch)
+    this.#renewedAt = this.#clock.monotonic()
+    this.#lease = next
   }
 
   async rollback(): Promise<void> {

@@ -179,6 +179,10 @@ describe.skipIf(!engines.includes('postgres'))('streams between processes', () =
     await change(database, 'not committed, tried again')
     const rows = await database.read((conn) => listChanges(conn))
     expect(rows.map(({ what }) => what)).toEqual(['committed', 'not committed, tried again'])
+    // also that of a write which moves no position: nothing else tells whether it was committed
+    cut = 'before'
+    await database.write((tx) => touch(tx, { nid: 9 }))
+    expect((await database.read((conn) => getCount.first(conn, { nid: 9 })))?.value).toBe(1)
   })
 
   test('two batches that lock the same rows in opposite order both succeed', async () => {

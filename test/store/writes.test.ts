@@ -98,8 +98,9 @@ describe.each(engines)('writes on %s', (engine) => {
         })
         .catch(() => log.push(`failed ${name}`))
     await Promise.all([write('a'), write('b', true), write('c')])
-    expect(log.filter((line) => !line.startsWith('failed'))).toEqual(['memory a', 'memory c', 'effect a', 'effect c'])
-    expect(log).toContain('failed b')
+    // on a busy machine the last of them may come into a second transaction
+    expect(log.toSorted()).toEqual(['effect a', 'effect c', 'failed b', 'memory a', 'memory c'])
+    for (const name of ['a', 'c']) expect(log.indexOf(`memory ${name}`)).toBeLessThan(log.indexOf(`effect ${name}`))
   })
 
   test('positions grow, and are not used up by a failed write', async () => {
