@@ -2,6 +2,7 @@ import type { RoomEvent } from '../protocol/event.ts'
 import { pruneEvent } from '../protocol/redact.ts'
 import { putCurrentState } from '../store/current-state.ts'
 import type { Tx } from '../store/database.ts'
+import { withdrawMediaOfEvent } from '../store/erasure-media.ts'
 import { pruneEventRow } from '../store/events.ts'
 import type { RoomsDeps } from './deps.ts'
 import { noteDeleted } from './erasure-of.ts'
@@ -112,5 +113,6 @@ async function pruneSuperseded(tx: Tx, deps: Deps, { before, beforeNid }: StateC
   const now = deps.clock.now()
   await pruneEventRow(tx, beforeNid, pruned.text, now)
   await noteDeleted(tx, now)
+  if (before.type === 'm.room.avatar') await withdrawMediaOfEvent(tx, beforeNid, now)
   tx.onCommit(() => deps.roomCache.caches.events.delete(beforeNid))
 }

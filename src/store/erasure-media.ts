@@ -9,6 +9,20 @@ const withdraw = sqlRun<{ userNid: number; ts: number }>(
   'withdrawMediaOfUser',
   `update media set withdrawn_ts = :ts where uploader_nid = :userNid and withdrawn_ts is null and not ${roomPicture}`,
 )
+const withdrawShown = sqlRun<{ eventNid: number; ts: number }>(
+  'withdrawMediaOfEvent',
+  `update media set withdrawn_ts = :ts
+   where (origin, media_id) in (select origin, media_id from event_media where event_nid = :eventNid)
+     and withdrawn_ts is null and not ${roomPicture}
+     and (uploader_nid is null or uploader_nid in (select user_nid from users where erased_ts is not null))`,
+)
+const leftBehind = sqlQuery<{ most: number }, { media_nid: number }>(
+  'listMediaLeftBehind',
+  `select media_nid from media where withdrawn_ts is not null and not ${roomPicture}
+     and (uploader_nid is null or uploader_nid in (
+       select user_nid from erasures where mode = 'redact' and settled_ts is not null and state <> 'CANCELLED'))
+   order by media_nid limit :most`,
+)
 const restore = sqlRun<{ userNid: number; ts: number }>(
   'restoreMediaOfUser',
   'update media set withdrawn_ts = null where uploader_nid = :userNid and withdrawn_ts = :ts',
@@ -62,6 +76,19 @@ const left = sqlQuery<{ userNid: number }, { n: number | string }>(
 /** From T0 a user's files are gone for everybody but their holders. */
 export async function withdrawMediaOfUser(tx: Tx, userNid: number, ts: number): Promise<void> {
   await withdraw(tx, { userNid, ts })
+}
+
+/**
+ * The picture of a room that an erased person had set is not the room's any more: what they uploaded is gone like their
+ * other files, and so is a copy of a file of another server.
+ */
+export async function withdrawMediaOfEvent(tx: Tx, eventNid: number, ts: number): Promise<void> {
+  await withdrawShown(tx, { eventNid, ts })
+}
+
+/** Files that were withdrawn and that no job deletes any more: of erasures that are settled, and of other servers. */
+export async function listMediaLeftBehind(conn: Conn, most: number): Promise<number[]> {
+  return (await leftBehind(conn, { most })).map(({ media_nid: nid }) => nid)
 }
 
 /** Gives back what an erasure that was cancelled had withdrawn at T0. */

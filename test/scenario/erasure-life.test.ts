@@ -205,3 +205,37 @@ test.runIf(engines.includes('postgres'))(
     }
   },
 )
+
+test.each(['redact', 'forget'] as const)(
+  '%s: the picture that an erased person gave a room goes, file and all, when the room gets another one',
+  async (mode) => {
+    await using world = await ErasureWorld.start({ mode })
+    const alice = await world.user('alice')
+    const bob = await world.user('bob')
+    const room = await world.room(bob)
+    await world.join(room, alice)
+    await world.send(room, {
+      type: 'm.room.power_levels',
+      stateKey: '',
+      content: { users: { [bob]: 100 }, events: { 'm.room.avatar': 0 } },
+      sender: bob,
+    })
+    const picture = (sender: typeof bob, mediaId: string) =>
+      world.send(room, {
+        type: 'm.room.avatar',
+        stateKey: '',
+        content: { url: `mxc://a.test/${mediaId}` },
+        sender,
+      })
+    await picture(alice, await world.upload(alice, 'CANARY-picture'))
+    await requestErasure(world.deps, { userId: alice, by: 'self' })
+    await world.work()
+    expect(await world.bytes()).toContain('CANARY-picture')
+    await picture(bob, await world.upload(bob, 'another picture'))
+    await eraseReleased(world.deps, new AbortController().signal)
+    await rewriteIfDeleted(world.deps)
+    const left = await world.bytes()
+    expect(left).not.toContain('CANARY-picture')
+    expect(left).toContain('another picture')
+  },
+)
