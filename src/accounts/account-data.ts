@@ -4,10 +4,9 @@ import type { JsonObject } from '../protocol/json-types.ts'
 import { utf8Length } from '../protocol/text.ts'
 import { countAccountDataBytes, findAccountData, globalRoom, putAccountData } from '../store/account-data.ts'
 import type { Conn, Tx } from '../store/database.ts'
-import { user as userLock } from '../store/locks.ts'
 import { findMembership } from '../store/memberships.ts'
 import { findRoomById } from '../store/rooms.ts'
-import { assertActive } from './active.ts'
+import { writeAsUser } from './active.ts'
 import type { AccountsDeps } from './deps.ts'
 import { pushRulesContent } from './push-rules.ts'
 import type { Requester } from './requester.ts'
@@ -71,19 +70,15 @@ export async function changeAccountData(
   type: string,
   change: (before: JsonObject) => JsonObject,
 ): Promise<void> {
-  await deps.database.write(
-    async (tx) => {
-      await assertActive(tx, userNid)
-      const roomNid = await roomNidFor(tx, userNid, roomId)
-      if (roomNid === undefined) throw new MatrixError('M_NOT_FOUND', 'Unknown room')
-      const before = (await findAccountData(tx, userNid, roomNid, type))?.content ?? '{}'
-      const content = JSON.stringify(change(JSON.parse(before) as JsonObject))
-      await assertFits(tx, userNid, content, before)
-      await putAccountData(tx, { userNid, roomNid, type, content })
-      tx.afterCommit(() => deps.changes.announce({ userNids: [userNid] }))
-    },
-    { locks: [userLock(userNid)] },
-  )
+  await writeAsUser(deps, userNid, async (tx) => {
+    const roomNid = await roomNidFor(tx, userNid, roomId)
+    if (roomNid === undefined) throw new MatrixError('M_NOT_FOUND', 'Unknown room')
+    const before = (await findAccountData(tx, userNid, roomNid, type))?.content ?? '{}'
+    const content = JSON.stringify(change(JSON.parse(before) as JsonObject))
+    await assertFits(tx, userNid, content, before)
+    await putAccountData(tx, { userNid, roomNid, type, content })
+    tx.afterCommit(() => deps.changes.announce({ userNids: [userNid] }))
+  })
 }
 
 async function assertFits(tx: Tx, userNid: number, content: string, before: string): Promise<void> {

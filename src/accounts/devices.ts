@@ -5,7 +5,7 @@ export type { DeviceRow } from '../store/devices.ts'
 import type { Tx } from '../store/database.ts'
 import { deleteTokensOfDevices } from '../store/tokens.ts'
 import { deleteTransactionsOfDevices } from '../store/event-transactions.ts'
-import { assertActive } from './active.ts'
+import { writeAsUser } from './active.ts'
 import type { AccountsDeps } from './deps.ts'
 import { assertDeviceName } from './issue.ts'
 import type { Requester } from './requester.ts'
@@ -36,8 +36,7 @@ export async function renameDevice(
   name: string | undefined,
 ): Promise<void> {
   assertDeviceName(name)
-  await deps.database.write(async (tx) => {
-    await assertActive(tx, requester.userNid)
+  await writeAsUser(deps, requester.userNid, async (tx) => {
     const device = await findDevice(tx, requester.userNid, deviceId)
     if (device === undefined) throw noDevice()
     if (name !== undefined) await putDeviceName(tx, requester.userNid, deviceId, name)

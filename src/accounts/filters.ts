@@ -4,7 +4,7 @@ import { parseFilter } from '../protocol/filter.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import { utf8Length } from '../protocol/text.ts'
 import { countFilters, findEqualFilter, findFilter, insertFilter } from '../store/filters.ts'
-import { assertActive } from './active.ts'
+import { writeAsUser } from './active.ts'
 import type { AccountsDeps } from './deps.ts'
 import type { Requester } from './requester.ts'
 
@@ -26,8 +26,7 @@ export async function putFilter(
   const { userNid } = requester
   const known = await deps.database.read((conn) => findEqualFilter(conn, userNid, text))
   if (known !== undefined) return String(known)
-  const nid = await deps.database.write(async (tx) => {
-    await assertActive(tx, userNid)
+  const nid = await writeAsUser(deps, userNid, async (tx) => {
     const same = await findEqualFilter(tx, userNid, text)
     if (same !== undefined) return same
     if ((await countFilters(tx, userNid)) >= maxFilters)

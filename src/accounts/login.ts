@@ -1,6 +1,7 @@
 import { MatrixError } from '../protocol/errors.ts'
 import type { UserId } from '../protocol/ids.ts'
 import { findAccount } from '../store/accounts.ts'
+import { user as userLock } from '../store/locks.ts'
 import { deleteShortToken, findShortToken } from '../store/short-tokens.ts'
 import { checkPassword } from './check-password.ts'
 import type { AccountsDeps, Attempts } from './deps.ts'
@@ -44,14 +45,20 @@ export async function logInByPassword(
 export async function logInByToken(deps: Deps, token: string, wish: SessionWish): Promise<LoggedIn> {
   const plan = planSession(deps, wish)
   const hash = hashToken(token)
-  const account = await deps.database.write(async (tx) => {
-    const userNid = await findShortToken(tx, 'login', hash, plan.ts)
-    const found = userNid === undefined ? undefined : await findAccount(tx, userNid)
-    if (found === undefined || found.deactivated_ts !== null || found.locked) return found
-    if (!(await deleteShortToken(tx, hash))) return undefined
-    await putSession(tx, deps, found.user_nid, plan)
-    return found
-  })
+  const userNid = await deps.database.read((conn) => findShortToken(conn, 'login', hash, plan.ts))
+  const account =
+    userNid === undefined
+      ? undefined
+      : await deps.database.write(
+          async (tx) => {
+            const found = await findAccount(tx, userNid)
+            if (found === undefined || found.deactivated_ts !== null || found.locked) return found
+            if (!(await deleteShortToken(tx, hash))) return undefined
+            await putSession(tx, deps, userNid, plan)
+            return found
+          },
+          { locks: [userLock(userNid)] },
+        )
   if (account === undefined || account.deactivated_ts !== null)
     throw new MatrixError('M_FORBIDDEN', 'Invalid login token')
   if (account.locked) throw locked()
@@ -60,13 +67,16 @@ export async function logInByToken(deps: Deps, token: string, wish: SessionWish)
 
 /** The account may have ended, or got another password, while the hash was computed. */
 async function begin(deps: Deps, userNid: number, hash: string, plan: SessionPlan): Promise<void> {
-  const outcome = await deps.database.write(async (tx) => {
-    const account = await findAccount(tx, userNid)
-    if (account === undefined || account.deactivated_ts !== null || account.password_hash !== hash) return 'gone'
-    if (account.locked) return 'locked'
-    await putSession(tx, deps, userNid, plan)
-    return 'done'
-  })
+  const outcome = await deps.database.write(
+    async (tx) => {
+      const account = await findAccount(tx, userNid)
+      if (account === undefined || account.deactivated_ts !== null || account.password_hash !== hash) return 'gone'
+      if (account.locked) return 'locked'
+      await putSession(tx, deps, userNid, plan)
+      return 'done'
+    },
+    { locks: [userLock(userNid)] },
+  )
   if (outcome === 'locked') throw locked()
   if (outcome === 'gone') throw wrongPassword()
 }

@@ -6,7 +6,7 @@ import { utf8Length } from '../protocol/text.ts'
 import { findAccountByUserId } from '../store/accounts.ts'
 import type { Conn, Tx } from '../store/database.ts'
 import { deleteProfileField, listProfile, putProfileField } from '../store/profiles.ts'
-import { assertActive, assertSelf } from './active.ts'
+import { assertSelf, writeAsUser } from './active.ts'
 import type { AccountsDeps } from './deps.ts'
 import { checkProfileKey, checkProfileValue, maxProfileBytes } from './profile-fields.ts'
 import { remoteProfile } from './remote-profile.ts'
@@ -84,7 +84,7 @@ export async function setProfileField(
   assertMayChange(requester, userId, key)
   const refusal = checkProfileValue(key, value)
   if (refusal !== undefined) throw refusal
-  return deps.database.write((tx) =>
+  return writeAsUser(deps, requester.userNid, (tx) =>
     putField(tx, requester, key, value === '' && isShownInRooms(key) ? undefined : value),
   )
 }
@@ -97,11 +97,10 @@ export async function removeProfileField(
   key: string,
 ): Promise<boolean> {
   assertMayChange(requester, userId, key)
-  return deps.database.write((tx) => putField(tx, requester, key, undefined))
+  return writeAsUser(deps, requester.userNid, (tx) => putField(tx, requester, key, undefined))
 }
 
 async function putField(tx: Tx, { userNid }: Requester, key: string, value: Json | undefined): Promise<boolean> {
-  await assertActive(tx, userNid)
   if (value === undefined) return (await deleteProfileField(tx, userNid, key)) && isShownInRooms(key)
   const text = JSON.stringify(value)
   const before = await readProfile(tx, userNid)

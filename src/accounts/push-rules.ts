@@ -5,9 +5,8 @@ import type { PushRuleEdits } from '../protocol/push-rule-edits.ts'
 import type { PushRuleset } from '../protocol/push-rule-types.ts'
 import { utf8Length } from '../protocol/text.ts'
 import type { Conn } from '../store/database.ts'
-import { user as userLock } from '../store/locks.ts'
 import { findPushRules, putPushRules } from '../store/push-rules.ts'
-import { assertActive } from './active.ts'
+import { writeAsUser } from './active.ts'
 import type { AccountsDeps } from './deps.ts'
 import type { Requester } from './requester.ts'
 
@@ -48,18 +47,14 @@ export async function changePushRules(
   change: (edits: PushRuleEdits, userId: UserId) => PushRuleEdits,
 ): Promise<void> {
   const { userNid, userId } = requester
-  await deps.database.write(
-    async (tx) => {
-      await assertActive(tx, userNid)
-      const before = await findPushRuleEdits(tx, userNid)
-      const after = change(before, userId)
-      const text = JSON.stringify(after)
-      if (text === JSON.stringify(before)) return
-      if ([...ownPushRules(after)].length > maxOwnRules || utf8Length(text) > maxBytes)
-        throw new MatrixError('M_RESOURCE_LIMIT_EXCEEDED', 'Too many push rules')
-      await putPushRules(tx, userNid, text)
-      tx.afterCommit(() => deps.changes.announce({ userNids: [userNid] }))
-    },
-    { locks: [userLock(userNid)] },
-  )
+  await writeAsUser(deps, userNid, async (tx) => {
+    const before = await findPushRuleEdits(tx, userNid)
+    const after = change(before, userId)
+    const text = JSON.stringify(after)
+    if (text === JSON.stringify(before)) return
+    if ([...ownPushRules(after)].length > maxOwnRules || utf8Length(text) > maxBytes)
+      throw new MatrixError('M_RESOURCE_LIMIT_EXCEEDED', 'Too many push rules')
+    await putPushRules(tx, userNid, text)
+    tx.afterCommit(() => deps.changes.announce({ userNids: [userNid] }))
+  })
 }

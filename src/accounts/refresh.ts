@@ -1,6 +1,7 @@
 import { MatrixError } from '../protocol/errors.ts'
 import { findAccount } from '../store/accounts.ts'
 import type { Tx } from '../store/database.ts'
+import { user as userLock } from '../store/locks.ts'
 import {
   deleteAccessTokensMadeWith,
   deleteOtherAccessTokens,
@@ -43,7 +44,12 @@ type Outcome = 'done' | 'unknown' | 'locked'
 export async function refreshSession(deps: Deps, refreshToken: string): Promise<Refreshed> {
   const made = { access: makeToken(deps.random, 'access'), refresh: makeToken(deps.random, 'refresh') }
   const now = deps.clock.now()
-  const outcome = await deps.database.write((tx) => replace(tx, deps, hashToken(refreshToken), made, now))
+  const hash = hashToken(refreshToken)
+  const known = await deps.database.read((conn) => findRefreshToken(conn, hash))
+  const outcome =
+    known === undefined
+      ? 'unknown'
+      : await deps.database.write((tx) => replace(tx, deps, hash, made, now), { locks: [userLock(known.user_nid)] })
   if (outcome === 'locked')
     throw new MatrixError('M_USER_LOCKED', 'This account has been locked', { soft_logout: true })
   if (outcome === 'unknown')

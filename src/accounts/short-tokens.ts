@@ -2,7 +2,7 @@ import { MatrixError } from '../protocol/errors.ts'
 import type { UserId } from '../protocol/ids.ts'
 import { findAccount } from '../store/accounts.ts'
 import { findShortToken, insertShortToken } from '../store/short-tokens.ts'
-import { assertActive } from './active.ts'
+import { writeAsUser } from './active.ts'
 import type { AccountsDeps } from './deps.ts'
 import type { Requester } from './requester.ts'
 import { hashToken, makeToken } from './tokens.ts'
@@ -39,9 +39,7 @@ export async function getOpenIdUser(deps: Pick<Deps, 'database' | 'clock'>, toke
 async function make(deps: Deps, requester: Requester, kind: 'login' | 'openid', lifetimeMs: number): Promise<string> {
   const token = makeToken(deps.random, kind)
   const expiresTs = deps.clock.now() + lifetimeMs
-  await deps.database.write(async (tx) => {
-    await assertActive(tx, requester.userNid)
-    await insertShortToken(tx, { hash: hashToken(token), kind, userNid: requester.userNid, expiresTs })
-  })
+  const { userNid } = requester
+  await writeAsUser(deps, userNid, (tx) => insertShortToken(tx, { hash: hashToken(token), kind, userNid, expiresTs }))
   return token
 }

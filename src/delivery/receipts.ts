@@ -1,4 +1,4 @@
-import { assertActive } from '../accounts/active.ts'
+import { writeAsUser } from '../accounts/active.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { RemoteReceipt } from '../federation/edus.ts'
 import { MatrixError } from '../protocol/errors.ts'
@@ -10,7 +10,6 @@ import { findAccountData, putAccountData } from '../store/account-data.ts'
 import type { Conn, Tx } from '../store/database.ts'
 import { findEventById, listEventsByIds } from '../store/events.ts'
 import type { EventRow } from '../store/events.ts'
-import { user as userLock } from '../store/locks.ts'
 import { findMembership } from '../store/memberships.ts'
 import { findReceipt, putReceipt, unthreaded } from '../store/receipts.ts'
 import { deleteReadNotifications, mainThread } from '../store/unread.ts'
@@ -45,18 +44,14 @@ export async function setMarks(deps: Deps, user: User, roomId: RoomId, marks: re
       throw new MatrixError('M_INVALID_PARAM', 'm.fully_read has no thread')
   const { room, placed } = await deps.database.read((conn) => placeMarks(deps, conn, user, roomId, marks))
   const ts = deps.clock.now()
-  const moved = await deps.database.write(
-    async (tx) => {
-      await assertActive(tx, user.userNid)
-      const done: PlacedMark[] = []
-      for (const mark of placed) if (await moveMark(tx, user.userNid, room.nid, mark, ts)) done.push(mark)
-      if (done.length === 0) return done
-      const isPublic = done.some(({ type }) => type === 'm.read')
-      tx.afterCommit(() => deps.changes.announce(isPublic ? { roomNids: [room.nid] } : { userNids: [user.userNid] }))
-      return done
-    },
-    { locks: [userLock(user.userNid)] },
-  )
+  const moved = await writeAsUser(deps, user.userNid, async (tx) => {
+    const done: PlacedMark[] = []
+    for (const mark of placed) if (await moveMark(tx, user.userNid, room.nid, mark, ts)) done.push(mark)
+    if (done.length === 0) return done
+    const isPublic = done.some(({ type }) => type === 'm.read')
+    tx.afterCommit(() => deps.changes.announce(isPublic ? { roomNids: [room.nid] } : { userNids: [user.userNid] }))
+    return done
+  })
   for (const { type, row, threadId } of moved) {
     // that somebody has read their own event is known to all
     if (type === 'm.read' && row.sender_nid !== user.userNid) tell(deps, room, user.userId, row.event_id, ts, threadId)
