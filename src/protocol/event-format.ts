@@ -14,15 +14,16 @@ const maxDepthBefore6 = 2 ** 63
 /**
  * Whether a PDU has the event format of its room version ("Event format") and keeps the limits of its fields
  * (client-server API, "Size limits"): undefined where it does, else why not. The size of the whole is checked apart.
+ * `isHistory`: it may name any number of events, as some once could (server-server API, `GET /backfill`).
  */
-export function checkEventFormat(version: RoomVersion, pdu: JsonObject): string | undefined {
+export function checkEventFormat(version: RoomVersion, pdu: JsonObject, isHistory = false): string | undefined {
   return (
     checkKind(pdu) ??
     checkRoomId(version, pdu) ??
     checkEventId(version, pdu) ??
     checkNumbers(version, pdu) ??
-    checkReferences(version, pdu.prev_events, 'prev_events', maxPrevEvents) ??
-    checkReferences(version, pdu.auth_events, 'auth_events', maxAuthEvents) ??
+    checkReferences(version, pdu.prev_events, 'prev_events', isHistory ? Infinity : maxPrevEvents) ??
+    checkReferences(version, pdu.auth_events, 'auth_events', isHistory ? Infinity : maxAuthEvents) ??
     checkHashes(pdu.hashes) ??
     checkSignatures(pdu.signatures)
   )

@@ -17,11 +17,11 @@ export const maxEventBytes = 65_536
 /**
  * Makes an event of a PDU from outside, or tells why it is none: event format, limits and canonical JSON of the room
  * version (server-server API, "Checks performed on receipt of a PDU", 1). Signatures and hashes are not verified.
- * The PDU must have been parsed in mode `strict` or `spelled`.
+ * The PDU must have been parsed in mode `strict` or `spelled`. `isHistory`: see `checkEventFormat`.
  */
-export function parseEvent(version: RoomVersion, received: JsonObject): RoomEvent | EventRefusal {
+export function parseEvent(version: RoomVersion, received: JsonObject, isHistory = false): RoomEvent | EventRefusal {
   const pdu = stripForFederation(version, received)
-  const reason = checkEventFormat(version, pdu)
+  const reason = checkEventFormat(version, pdu, isHistory)
   if (reason !== undefined) return new EventRefusal(reason)
   const text = eventText(version, pdu)
   if (text instanceof EventRefusal) return text

@@ -79,7 +79,10 @@ async function noteInvite(
   })
 }
 
-/** From version 12 the create event proves the id of the room. */
+/**
+ * From version 12 the create event proves the id of the room. NOTSPEC: the other entries are not verified, because
+ * servers still send them stripped; clients see them as what the inviter says.
+ */
 function assertHasCreateEvent(version: RoomVersion, roomId: RoomId, state: readonly Json[]): void {
   const create = state.filter(isJsonObject).find((entry) => memberOf(entry, 'type') === 'm.room.create')
   const event = create && parseEvent(version, create)

@@ -59,7 +59,7 @@ export function planRoom(
   const preset = request.preset ?? (visibility === 'public' ? 'public_chat' : 'private_chat')
   const trusted = preset === 'trusted_private_chat' ? invite : []
   const alias = request.aliasName === undefined ? undefined : newAlias(request.aliasName, serverName)
-  const levels = { ...defaultPowerLevels(version, preset, creator, trusted), ...request.powerLevels }
+  const levels = startingLevels(version, defaultPowerLevels(version, preset, creator, trusted), request.powerLevels)
   const named: StateDraft[] = []
   if (name !== undefined && name !== '') named.push({ type: 'm.room.name', stateKey: '', content: { name } })
   if (topic !== undefined && topic !== '')
@@ -76,6 +76,20 @@ export function planRoom(
   for (const { type, content } of state) checkContent(type, content, { isState: true, serverName })
   const createContent = createContentOf(version, creator, request.creationContent ?? {}, trusted)
   return { version, creator, createContent, state, alias, isPublished: visibility === 'public' }
+}
+
+/**
+ * The first power levels: the usual ones with what the client wants on top. Where creators have power by being creators,
+ * a tombstone takes more than other state unless the client says otherwise.
+ */
+function startingLevels(version: RoomVersion, usual: JsonObject, wanted: JsonObject | undefined): JsonObject {
+  const levels: JsonObject = { ...usual, ...wanted }
+  const { events, state_default: stateDefault } = levels
+  if (!version.privilegedCreators || !isJsonObject(events)) return levels
+  const isSaid = isJsonObject(wanted?.events) && memberOf(wanted.events, 'm.room.tombstone') !== undefined
+  if (isSaid) return levels
+  const least = typeof stateDefault === 'number' ? stateDefault + 1 : 0
+  return { ...levels, events: { ...events, 'm.room.tombstone': Math.max(150, least) } }
 }
 
 function without(state: readonly StateDraft[], overridden: readonly StateDraft[]): StateDraft[] {

@@ -13,6 +13,7 @@ import { writeInRoom } from './write-in-room.ts'
 
 /** Which part of the directory is wanted. */
 export interface DirectoryRequest {
+  /** 0: as many as there may be */
   readonly limit?: number | undefined
   readonly since?: string | undefined
   readonly term?: string | undefined
@@ -30,8 +31,8 @@ export async function listPublicRooms(
   deps: Pick<RoomsDeps, 'database'>,
   request: DirectoryRequest,
 ): Promise<JsonObject> {
-  const { limit = mostRooms, since } = request
-  const size = Math.max(1, Math.min(limit, mostRooms))
+  const { limit = 0, since } = request
+  const size = limit === 0 ? mostRooms : Math.max(1, Math.min(limit, mostRooms))
   const offset = since === undefined || since === '' ? 0 : Number(token.exec(since)?.[1] ?? NaN)
   if (Number.isNaN(offset)) throw new MatrixError('M_INVALID_PARAM', 'since is not a token of this list')
   const search: DirectorySearch = { term: request.term?.toLowerCase() || undefined, types: request.types }

@@ -95,7 +95,8 @@ async function receiveOfRoom(
 ): Promise<ReceivedVerdict[]> {
   const refusal = await refusalOfRoom(deps, door, origin, roomId)
   const room = typeof refusal === 'string' ? undefined : refusal
-  const parsed = pdus.map((pdu) => (room === undefined ? undefined : checkShape(room.version, room.id, pdu)))
+  const isHistory = door === 'backfill'
+  const parsed = pdus.map((pdu) => (room === undefined ? undefined : checkShape(room.version, room.id, pdu, isHistory)))
   const events = new Map<EventId, RoomEvent>()
   for (const event of parsed) if (typeof event === 'object') events.set(event.eventId, event)
   const judged: ReadonlyMap<EventId, ReceivedVerdict> =

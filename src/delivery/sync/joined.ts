@@ -32,14 +32,14 @@ export async function joinedRoom(
   const timeline = await collectTimeline(context, room, standing, { top: row.last_ord, isWhole })
   const hasMoved = timeline.newest !== undefined
   const showsSummary = isFull || (hasMoved && (timeline.isLimited || timeline.rows.some(changesSummary)))
-  const heroes = showsSummary ? heroesOf(row, viewer.userId) : []
+  const heroes = showsSummary ? heroesOf(row, viewer.userId) : undefined
   const state =
     isFull || hasMoved
       ? await stateTexts(context, room, standing, {
           isFull,
           timeline,
           end: endGroup(room, timeline),
-          alsoMembers: isFull ? [viewer.userId, ...heroes] : heroes,
+          alsoMembers: [...(isFull ? [viewer.userId] : []), ...(heroes ?? [])],
         })
       : []
   const events = await timelineTexts(context, room, standing, timeline)

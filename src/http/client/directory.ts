@@ -43,7 +43,7 @@ export const getPublicRooms = endpoint({
   auth: 'optional',
   limit: 'search',
   query: v.object({
-    limit: v.optional(integerParam({ least: 1 })),
+    limit: v.optional(integerParam()),
     since: v.optional(v.string()),
     server: v.optional(serverName),
   }),
@@ -59,7 +59,7 @@ export const searchPublicRooms = endpoint({
   limit: 'search',
   query: v.object({ server: v.optional(serverName) }),
   body: v.object({
-    limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+    limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
     since: v.optional(v.string()),
     filter: v.optional(
       v.object({
@@ -85,7 +85,7 @@ async function answer(
   if (server === undefined || server === deps.serverName) return listPublicRooms(deps, request)
   const { limit, since, term, types } = request
   return listRemotePublicRooms(deps, server, {
-    limit: limit ?? 100,
+    limit: limit === undefined || limit === 0 ? 100 : limit,
     ...(since === undefined ? {} : { since }),
     filter: {
       ...(term === undefined ? {} : { generic_search_term: term }),

@@ -26,7 +26,7 @@ export const getPublicRooms = endpoint({
   path: publicRooms,
   auth: 'server',
   limit: 'federation',
-  query: v.object({ limit: v.optional(integerParam({ least: 1 })), since: v.optional(v.string()) }),
+  query: v.object({ limit: v.optional(integerParam()), since: v.optional(v.string()) }),
   async handle({ deps, query }) {
     assertOpen(deps)
     return listPublicRooms(deps, query)
@@ -39,7 +39,7 @@ export const searchPublicRooms = endpoint({
   auth: 'server',
   limit: 'federation',
   body: v.object({
-    limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+    limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
     since: v.optional(v.string()),
     filter: v.optional(
       v.object({

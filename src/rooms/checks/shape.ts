@@ -12,10 +12,13 @@ export function claimedRoom(pdu: Json): RoomId | undefined {
   return isJsonObject(pdu) ? parseRoomId(memberOf(pdu, 'room_id')) : undefined
 }
 
-/** Check 1 on receipt of a PDU: a valid event of the room's version, and of the room expected. A string says why it is none. */
-export function checkShape(version: RoomVersion, roomId: RoomId, pdu: Json): RoomEvent | string {
+/**
+ * Check 1 on receipt of a PDU: a valid event of the room's version, and of the room expected. A string says why it is
+ * none. `isHistory`: it came by `/backfill`, and may name any number of events.
+ */
+export function checkShape(version: RoomVersion, roomId: RoomId, pdu: Json, isHistory = false): RoomEvent | string {
   if (!isJsonObject(pdu)) return 'not an object'
-  const event = parseEvent(version, pdu)
+  const event = parseEvent(version, pdu, isHistory)
   if (isRefusal(event)) return event.reason
   return event.roomId === roomId ? event : 'of another room'
 }

@@ -48,6 +48,24 @@ describe.each(engines)('on %s', (engine) => {
     }
   })
 
+  test('from version 12 a tombstone takes more than other state, whatever the client wants of other levels', async () => {
+    await using world = await RoomsWorld.on(engine, 'a.test')
+    const a = world.server('a.test')
+    const alice = await a.user('alice')
+    const tombstone = async (version: string, override: object) => {
+      const { room_id: roomId } = await alice.ok('POST', '/createRoom', {
+        room_version: version,
+        power_level_content_override: override,
+      })
+      const levels = (await a.state(roomId, 'm.room.power_levels')) as { events: Record<string, number> }
+      return levels.events['m.room.tombstone']
+    }
+    expect(await tombstone('12', { events: { 'org.example': 3 } })).toBe(150)
+    expect(await tombstone('12', { state_default: 200 })).toBe(201)
+    expect(await tombstone('12', { events: { 'm.room.tombstone': 120 } })).toBe(120)
+    expect(await tombstone('11', { events: { 'org.example': 3 } })).toBeUndefined()
+  })
+
   test('two rooms of version 12 made in the same millisecond are two', async () => {
     await using world = await RoomsWorld.on(engine, 'a.test')
     const alice = await world.server('a.test').user('alice')

@@ -82,6 +82,9 @@ describe.each(engines)('on %s', (engine) => {
     const second = await bob.ok('GET', `/publicRooms?limit=2&since=${first.next_batch}`)
     expect(second.chunk).toHaveLength(1)
     expect(second.next_batch).toBeUndefined()
+    // 0 is no limit
+    expect((await bob.ok('GET', '/publicRooms?limit=0')).chunk).toHaveLength(3)
+    expect(await ids(bob, { limit: 0 })).toHaveLength(3)
     expect(await code(bob, 'GET', '/publicRooms?since=nonsense')).toBe('400 M_INVALID_PARAM')
     // from elsewhere only where the operator wants it
     expect(await code(dora, 'GET', '/publicRooms?server=a.test')).toBe('403 M_FORBIDDEN')

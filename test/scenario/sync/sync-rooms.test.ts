@@ -101,6 +101,12 @@ describe('/sync of joined rooms', () => {
     expect(stable).not.toHaveProperty('state')
   })
 
+  test('a room without a name says so, also where there is nobody to name it by', async () => {
+    const alice = await newUser('alice')
+    const room = await makeRoom(alice)
+    expect((await new SyncClient(alice).sync()).rooms.join[room].summary['m.heroes']).toEqual([])
+  })
+
   test('lazy loading gives senders and oneself, and nobody twice', async () => {
     const [alice, bob, carol] = [await newUser('alice'), await newUser('bob'), await newUser('carol')]
     const room = await makeRoom(alice)

@@ -92,6 +92,15 @@ describe.each(allVersions)('room version $id', (version) => {
     expect(refusal(parseEvent(version, rest))).toBeDefined()
   })
 
+  test('history may name any number of events, all else holds for it too', () => {
+    const reference = isV1 ? ['$p:x', {}] : hashId
+    const many = { prev_events: Array(30).fill(reference), auth_events: Array(15).fill(reference) }
+    const pdu = { ...sealed(version), ...many } as JsonObject
+    expect(refusal(parseEvent(version, pdu))).toBeDefined()
+    expect(accepted(parseEvent(version, pdu, true)).prevEventIds).toHaveLength(30)
+    expect(refusal(parseEvent(version, { ...pdu, prev_events: [5] }, true))).toBeDefined()
+  })
+
   test('20 prev_events and 10 auth_events are accepted', () => {
     const reference = isV1 ? ['$p:x', {}] : hashId
     const more = { prev_events: Array(20).fill(reference), auth_events: Array(10).fill(reference) }
