@@ -8,7 +8,7 @@ export const erasures = table(
     id: text(),
     user_nid: int().of('user'),
     mode: text(),
-    /** REQUESTED … CLOSED, HELD, STUCK, CANCELLED (ERASURE.md section 5). */
+    /** LOCKED … CLOSED, HELD, STUCK, CANCELLED. */
     state: text(),
     /** While the state is HELD or STUCK: the step in which the job goes on. */
     resume_state: text().null(),
@@ -58,7 +58,7 @@ export const erasure_rooms = table(
   {
     erasure_nid: int(),
     room_nid: int(),
-    /** `pending`, `redacted`, `parted`, `done`, or `failed` (network half given up). */
+    /** `pending`, `redacted`, `leaving`, `done`, or `failed` (network half given up). */
     state: text(),
     events: int().default(0),
     redactions_sent: int().default(0),

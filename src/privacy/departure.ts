@@ -1,4 +1,5 @@
 import type { Departure } from '../accounts/deps.ts'
+import { findAccountByUserId } from '../store/accounts.ts'
 import { leaveAllRooms } from '../rooms/leave.ts'
 import type { PrivacyDeps } from './deps.ts'
 import { requestErasure } from './erasure/request.ts'
@@ -6,7 +7,11 @@ import { requestErasure } from './erasure/request.ts'
 /** What accounts ask for when one of them ends. */
 export function makeDeparture(deps: PrivacyDeps): Departure {
   return {
-    recordDeactivation: ({ userId, ts }) => deps.journal.begin({ kind: 'deactivation', ts, user: userId }),
+    recordDeactivation: ({ userId, ts }) =>
+      deps.journal.begin({ kind: 'deactivation', ts, user: userId }, async (conn) => {
+        const account = await findAccountByUserId(conn, userId)
+        return account !== undefined && account.deactivated_ts !== null
+      }),
     async leaveAllRooms(account) {
       const failed = await leaveAllRooms(deps, account)
       // what was held only by this account is held no more

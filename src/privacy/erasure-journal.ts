@@ -1,5 +1,5 @@
 import type { DeactivationRecord } from '../accounts/deps.ts'
-import type { Database, Tx } from '../store/database.ts'
+import type { Conn, Database, Tx } from '../store/database.ts'
 import { isUniqueViolation } from '../store/errors.ts'
 import { raiseFact } from '../store/facts.ts'
 import { findLastJournalLine, insertJournalLines, listJournalLines } from '../store/journal-lines.ts'
@@ -42,13 +42,20 @@ export class ErasureJournal {
     }
   }
 
-  /** Writes down what is about to be done. The caller's transaction calls `inTransaction`; where it fails, `abandoned`. */
-  async begin(entry: JournalEntry): Promise<PendingRecord> {
+  /**
+   * Writes down what is about to be done. The caller's transaction calls `inTransaction`; where it fails, `abandoned`.
+   * `isDone` says whether the database has it all the same: an answer was lost, or another process has replayed the line.
+   * A line that is void would leave the person in a restored backup.
+   */
+  async begin(entry: JournalEntry, isDone: (conn: Conn) => Promise<boolean>): Promise<PendingRecord> {
     const { seq } = await this.append(entry)
     return {
       seq,
       inTransaction: (tx) => this.note(tx, seq),
-      abandoned: async () => void (await this.append({ kind: 'void', ts: this.#clock.now(), line: seq })),
+      abandoned: async () => {
+        if (await this.#database.read(isDone)) return
+        await this.append({ kind: 'void', ts: this.#clock.now(), line: seq })
+      },
     }
   }
 

@@ -8,6 +8,7 @@ import type { PeerState } from '../store/erasure-peers.ts'
 import { findErasureById, listErasureIds, listErasures } from '../store/erasures.ts'
 import { findFact, putFact } from '../store/facts.ts'
 import { findInboundErasure } from '../store/inbound-erasures.ts'
+import { user as userLock } from '../store/locks.ts'
 import { findServerNid } from '../store/servers.ts'
 import { putTombstone } from '../store/tombstones.ts'
 import { findUserId, putUser } from '../store/users.ts'
@@ -51,11 +52,15 @@ export async function replayJournal(deps: PrivacyDeps): Promise<void> {
 async function replayErasure(deps: PrivacyDeps, entry: ErasureEntry, seq: number): Promise<void> {
   let nid: number | undefined
   try {
-    nid = await deps.database.write(async (tx) => {
-      const userNid = await putUser(tx, entry.user)
-      await putTombstone(tx, { localpart: localpartOf(entry.user), userId: entry.user, reason: 'erased', ts: entry.ts })
-      return lockForErasure(tx, deps, lockOf(entry, userNid, seq))
-    })
+    const userNid = await deps.database.write((tx) => putUser(tx, entry.user))
+    nid = await deps.database.write(
+      async (tx) => {
+        const { user: userId, ts } = entry
+        await putTombstone(tx, { localpart: localpartOf(userId), userId, reason: 'erased', ts })
+        return lockForErasure(tx, deps, lockOf(entry, userNid, seq))
+      },
+      { locks: [userLock(userNid)] },
+    )
   } catch (error) {
     // the database has another erasure of the same person
     if (!(error instanceof AlreadyErasing)) throw error
@@ -65,14 +70,17 @@ async function replayErasure(deps: PrivacyDeps, entry: ErasureEntry, seq: number
 }
 
 async function replayDeactivation(deps: PrivacyDeps, userId: UserId, ts: number, seq: number): Promise<void> {
-  await deps.database.write(async (tx) => {
-    await deps.journal.note(tx, seq)
-    const userNid = await putUser(tx, userId)
-    await putTombstone(tx, { localpart: localpartOf(userId), userId, reason: 'deactivated', ts })
-    const account = await findAccount(tx, userNid)
-    if (account !== undefined && account.deactivated_ts === null)
-      await endAccount(tx, deps, { userNid, userId, reason: 'deactivated', ts })
-  })
+  const userNid = await deps.database.write((tx) => putUser(tx, userId))
+  await deps.database.write(
+    async (tx) => {
+      await deps.journal.note(tx, seq)
+      await putTombstone(tx, { localpart: localpartOf(userId), userId, reason: 'deactivated', ts })
+      const account = await findAccount(tx, userNid)
+      if (account !== undefined && account.deactivated_ts === null)
+        await endAccount(tx, deps, { userNid, userId, reason: 'deactivated', ts })
+    },
+    { locks: [userLock(userNid)] },
+  )
 }
 
 async function replayOther(deps: PrivacyDeps, { entry, seq }: JournalLine): Promise<void> {

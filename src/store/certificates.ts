@@ -1,7 +1,7 @@
 import { desc, eq } from 'drizzle-orm'
 import { certificates } from '../../schema/tables/erasure.ts'
 import type { Conn, Tx } from './database.ts'
-import { query } from './query.ts'
+import { query, sqlRun } from './query.ts'
 
 const ofErasure = query<{ nid: number }>('findCertificate')(({ db, t, p }) =>
   db
@@ -16,6 +16,11 @@ const last = query('findLastCertificate')(({ db, t }) =>
     .orderBy(desc(t(certificates).certificate_nid))
     .limit(1),
 )
+// the row is there to be locked
+const lock = sqlRun<object>(
+  'lockCertificates',
+  `insert into facts (name, value) values ('certificates', '') on conflict (name) do update set value = excluded.value`,
+)
 const insert = query<{ nid: number; certificate: string; hash: string }>('insertCertificate')(({ db, t, p }) =>
   db
     .insert(t(certificates))
@@ -28,9 +33,13 @@ export async function findCertificate(conn: Conn, erasureNid: number): Promise<s
   return (await ofErasure.first(conn, { nid: erasureNid }))?.certificate
 }
 
-/** The hash of the newest certificate, undefined where there is none. */
-export async function findLastCertificateHash(conn: Conn): Promise<string | undefined> {
-  return (await last.first(conn))?.hash
+/**
+ * The hash of the newest certificate, undefined where there is none. Until the transaction ends no other process issues
+ * one: each is bound to the one before.
+ */
+export async function lockLastCertificateHash(tx: Tx): Promise<string | undefined> {
+  await lock(tx)
+  return (await last.first(tx))?.hash
 }
 
 /** Keeps a certificate; one that exists stays. */

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, ne } from 'drizzle-orm'
+import { and, asc, eq, gt, isNull, ne } from 'drizzle-orm'
 import { erasure_events } from '../../schema/tables/erasure.ts'
 import { events } from '../../schema/tables/events.ts'
 import type { Conn, Tx } from './database.ts'
@@ -37,7 +37,7 @@ const page = query<{ nid: number; roomNid: number; outcome: string; after: numbe
       .limit(p.most)
   },
 )
-const unpruned = query<{ userNid: number; roomNid: number; after: number; most: number }>('listUnprunedEvents')(({
+const bySender = query<{ userNid: number; roomNid: number; after: number; most: number }>('listUnprunedEvents')(({
   db,
   t,
   p,
@@ -46,7 +46,7 @@ const unpruned = query<{ userNid: number; roomNid: number; after: number; most: 
   return db
     .select()
     .from(e)
-    .where(and(eq(e.sender_nid, p.userNid), eq(e.room_nid, p.roomNid), gt(e.event_nid, p.after)))
+    .where(and(eq(e.sender_nid, p.userNid), eq(e.room_nid, p.roomNid), gt(e.event_nid, p.after), isNull(e.pruned_ts)))
     .orderBy(asc(e.event_nid))
     .limit(p.most)
 })
@@ -63,6 +63,7 @@ const about = query<{ userNid: number; keyNid: number; roomNid: number; after: n
         eq(e.room_nid, p.roomNid),
         ne(e.sender_nid, p.userNid),
         gt(e.event_nid, p.after),
+        isNull(e.pruned_ts),
       ),
     )
     .orderBy(asc(e.event_nid))
@@ -121,7 +122,7 @@ export async function listErasureEvents(
   return (await page(conn, { ...of })).map(({ event }) => event)
 }
 
-/** The next events that a user sent in a room, by row id, at most `most`. */
+/** The next events that a user sent in a room and that are stored whole, by row id, at most `most`. */
 export function listEventsBySender(
   conn: Conn,
   userNid: number,
@@ -129,7 +130,7 @@ export function listEventsBySender(
   after: number,
   most: number,
 ): Promise<EventRow[]> {
-  return unpruned(conn, { userNid, roomNid, after, most })
+  return bySender(conn, { userNid, roomNid, after, most })
 }
 
 /** A user and a place in room state that is theirs: their membership. */
@@ -138,7 +139,7 @@ export interface PersonKey {
   readonly keyNid: number
 }
 
-/** The next events that others sent about a user in a room, by row id, at most `most`. */
+/** The next events that others sent about a user in a room and that are stored whole, by row id, at most `most`. */
 export function listEventsAbout(
   conn: Conn,
   person: PersonKey,

@@ -1,4 +1,4 @@
-import { and, asc, eq, isNull, sql } from 'drizzle-orm'
+import { asc, eq, sql } from 'drizzle-orm'
 import { erasures } from '../../schema/tables/erasure.ts'
 import type { UserId } from '../protocol/ids.ts'
 import type { Conn, Tx } from './database.ts'
@@ -121,6 +121,11 @@ const advance = sqlRun<{
   postgres: `update erasures set state = :state, resume_state = :resume, settled_ts = coalesce(settled_ts, :settled::bigint),
       closed_ts = coalesce(closed_ts, :closed::bigint) where erasure_nid = :nid`,
 })
+const setStuck = sqlRun<{ nid: number; state: string }>(
+  'putErasureStuck',
+  `update erasures set state = 'STUCK', resume_state = :state
+   where erasure_nid = :nid and state = :state and settled_ts is null`,
+)
 const setScrubbed = sqlRun<{ nid: number; ts: number }>(
   'putErasureScrubbed',
   'update erasures set scrubbed_ts = :ts where erasure_nid = :nid and scrubbed_ts is null',
@@ -137,12 +142,6 @@ const strengthen = sqlRun<{ nid: number; state: string; resume: string | null }>
   'putErasureStricter',
   `update erasures set mode = 'redact', state = :state, resume_state = :resume, collected_ts = null, fence = fence + 1,
      lease_until_ts = 0 where erasure_nid = :nid`,
-)
-const wanted = query('countUnrewrittenErasures')(({ db, t }) =>
-  db
-    .select({ nid: t(erasures).erasure_nid, collected: t(erasures).collected_ts })
-    .from(t(erasures))
-    .where(and(isNull(t(erasures).settled_ts), sql`${t(erasures).collected_ts} is not null`)),
 )
 const userOf = sqlQuery<{ nid: number }, { user_id: string }>(
   'findUserOfErasure',
@@ -253,6 +252,11 @@ export async function advanceErasure(
   await advance(tx, { nid, state, resume, settled: settledTs ?? null, closed: closedTs ?? null })
 }
 
+/** Notes that a deadline was missed at this state; not where the job has moved on, or was held, meanwhile. */
+export async function putErasureStuck(tx: Tx, nid: number, state: ErasureState): Promise<void> {
+  await setStuck(tx, { nid, state })
+}
+
 /** Notes that SCRUB is done. */
 export async function putErasureScrubbed(tx: Tx, nid: number, ts: number): Promise<void> {
   await setScrubbed(tx, { nid, ts })
@@ -276,11 +280,6 @@ export async function putErasureStricter(
   resume: ErasureState | null,
 ): Promise<void> {
   await strengthen(tx, { nid, state, resume })
-}
-
-/** Erasures that wait for the rewrite, with the moment since when. */
-export async function listErasuresToRewrite(conn: Conn): Promise<{ nid: number; collectedTs: number }[]> {
-  return (await wanted(conn)).map(({ nid, collected }) => ({ nid, collectedTs: collected ?? 0 }))
 }
 
 /** The user id of an erasure's person. */

@@ -142,27 +142,15 @@ export function listStrippedStateNaming(
   return invites(conn, { needle })
 }
 
-const transactions = sqlQuery<object, { server_nid: number; event_nids: string }>(
-  'listOutboundTransactionEvents',
-  'select server_nid, event_nids from outbound_transactions',
-)
-const dropTransaction = sqlRun<{ serverNid: number; eventNids: string }>(
-  'deleteOutboundTransactionOfErased',
-  'delete from outbound_transactions where server_nid = :serverNid and event_nids = :eventNids',
-)
-const whichErased = sqlQuery<{ userNid: number; nids: readonly number[] }, { event_nid: number }>(
-  'listEventsOfSenderAmong',
-  ({ list }) =>
-    `select event_nid from events where sender_nid = :userNid and event_nid in ${list('nids', 'int')} limit 1`,
-)
+const dropTransactions = sqlRun<{ userNid: number }>('deleteOutboundTransactionsOf', {
+  sqlite: `delete from outbound_transactions where exists (select 1 from json_each(outbound_transactions.event_nids) x
+     join events e on e.event_nid = x.value where e.sender_nid = :userNid)`,
+  postgres: `delete from outbound_transactions where exists (
+     select 1 from jsonb_array_elements_text(outbound_transactions.event_nids::jsonb) x
+     join events e on e.event_nid = x::bigint where e.sender_nid = :userNid)`,
+})
 
 /** Drops stored transactions that hold events of a person: they are put together again, pruned. Gives how many. */
-export async function deleteOutboundTransactionsOf(tx: Tx, userNid: number): Promise<number> {
-  let dropped = 0
-  for (const row of await transactions(tx)) {
-    const nids = JSON.parse(row.event_nids) as number[]
-    if (nids.length === 0 || (await whichErased.first(tx, { userNid, nids })) === undefined) continue
-    dropped += await dropTransaction(tx, { serverNid: row.server_nid, eventNids: row.event_nids })
-  }
-  return dropped
+export function deleteOutboundTransactionsOf(tx: Tx, userNid: number): Promise<number> {
+  return dropTransactions(tx, { userNid })
 }

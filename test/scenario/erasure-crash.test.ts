@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { requestErasure } from '../../src/privacy/erasure/request.ts'
-import { getErasure, showErasure } from '../../src/privacy/erasure/show.ts'
+import { cancelErasure } from '../../src/privacy/erasure/operate.ts'
+import { getErasure, showErasure, showReceipt } from '../../src/privacy/erasure/show.ts'
 import { workOn } from '../../src/privacy/erasure/worker.ts'
 import type { EventId } from '../../src/protocol/ids.ts'
 import { findEventById } from '../../src/store/events.ts'
@@ -134,4 +135,44 @@ test('a journal that is behind the database stops the start, unless its loss is 
   expect(world.deps.journal.file.after(0).map(({ entry }) => entry.kind)).toEqual(['erasure'])
   await world.restart()
   await world.work()
+})
+
+test('an erasure whose COMMIT was not heard of is an erasure, with its receipt, and its line of the journal counts', async () => {
+  await using world = await ErasureWorld.start()
+  const { alice } = await live(world)
+  const putBack = await world.backup()
+  const { database } = world.deps
+  let isLost = false
+  const deaf = new Proxy(database, {
+    get: (target, key) => {
+      const member = Reflect.get(target, key, target) as unknown
+      if (typeof member !== 'function') return member
+      if (key !== 'write' || isLost) return member.bind(target) as unknown
+      return async (...args: Parameters<typeof database.write>) => {
+        isLost = true
+        await target.write(...args)
+        throw new Error('the connection was lost')
+      }
+    },
+  })
+  const { receipt } = await requestErasure({ ...world.deps, database: deaf }, { userId: alice, by: 'self' })
+  expect(isLost).toBe(true)
+  expect((await showReceipt(world.deps, receipt ?? '')).state).toBe('LOCKED')
+  expect(world.deps.journal.file.after(0).map(({ entry }) => entry.kind)).toEqual(['erasure'])
+  await putBack()
+  await world.open()
+  expect(world.deps.erased.of(await world.nidOf(alice))).toBeDefined()
+})
+
+test('a cancellation whose COMMIT failed is void', async () => {
+  await using world = await ErasureWorld.start({ delay: '5d' })
+  const { alice } = await live(world)
+  await requestErasure(world.deps, { userId: alice, by: 'self' })
+  const row = await getErasure(world.deps, alice)
+  const decision = { actor: 'operator', reason: 'a thief asked' }
+  // a value that no statement takes
+  const broken = { ...decision, reason: 1n as unknown as string }
+  await expect(cancelErasure(world.deps, row, broken)).rejects.toThrow('cannot be bound')
+  expect(world.deps.journal.file.after(0).map(({ entry }) => entry.kind)).toEqual(['erasure', 'cancellation', 'void'])
+  await cancelErasure(world.deps, row, decision)
 })

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { FederationError } from '../../src/federation/errors.ts'
+import { issueCertificate } from '../../src/privacy/erasure/certificate.ts'
+import { DeadlineWatch } from '../../src/privacy/erasure/deadline.ts'
 import { judgeFailure } from '../../src/privacy/erasure/forward.ts'
 import { cancelErasure, holdErasure, releaseErasure, retryErasure } from '../../src/privacy/erasure/operate.ts'
 import { requestErasure } from '../../src/privacy/erasure/request.ts'
@@ -12,6 +14,8 @@ import { searchFiles } from '../../src/privacy/verify/search-files.ts'
 import type { ServerName, UserId } from '../../src/protocol/ids.ts'
 import { findErasure } from '../../src/store/erasures.ts'
 import { ErasureWorld } from '../support/erasure-world.ts'
+import { engines } from '../support/store.ts'
+import type { Place } from '../support/store.ts'
 
 const server = (name: string) => name as ServerName
 const dayMs = 86_400_000
@@ -68,7 +72,9 @@ test('P9: a peer that is away is told later, one that does not know the request 
   expect(world.told.filter((line) => line.startsWith('good.test'))).toHaveLength(1)
   const closed = await world.deps.database.read((conn) => findErasure(conn, 1))
   expect(closed?.closed_ts).toBeGreaterThanOrEqual((closed?.locked_ts ?? 0) + 180 * dayMs)
+  const counted = (await showErasure(world.deps, await getErasure(world.deps, alice))).counts
   await retryErasure(world.deps, await getErasure(world.deps, alice), { actor: 'operator', reason: 'again' })
+  expect((await showErasure(world.deps, await getErasure(world.deps, alice))).counts).toEqual(counted)
   world.answers.clear()
   await world.work(1, ({ state }) => state === 'CLOSED')
 })
@@ -111,6 +117,51 @@ test('P19: a legal hold stops the deletion and not the pruning', async () => {
   await releaseErasure(world.deps, await getErasure(world.deps, alice), decision)
   await world.work()
   expect(await world.json(message)).not.toContain('evidence')
+})
+
+test('a missed deadline takes nothing back: neither a hold nor the end of the job', async () => {
+  await using world = await ErasureWorld.start()
+  const alice = await world.user('alice')
+  await requestErasure(world.deps, { userId: alice, by: 'self' })
+  const before = await getErasure(world.deps, alice)
+  await holdErasure(world.deps, before, { actor: 'operator', reason: 'court order' })
+  world.clock.nowTs += 31 * dayMs
+  // as it was read before the hold
+  await new DeadlineWatch().look(world.deps, before)
+  expect((await getErasure(world.deps, alice)).state).toBe('HELD')
+  await releaseErasure(world.deps, before, { actor: 'operator', reason: 'over' })
+  const late = await getErasure(world.deps, alice)
+  await new DeadlineWatch().look(world.deps, late)
+  expect(await getErasure(world.deps, alice)).toMatchObject({ state: 'STUCK', resume_state: 'LOCKED' })
+  const settled = await world.work()
+  await new DeadlineWatch().look(world.deps, { ...late, state: settled.state })
+  expect((await getErasure(world.deps, alice)).state).toBe(settled.state)
+})
+
+test.skipIf(!engines.includes('postgres'))('certificates issued by two processes at once are one chain', async () => {
+  await using world = await ErasureWorld.start({}, 'postgres')
+  const other = await (world.place as Place).open()
+  const jobs = []
+  for (const name of ['alice', 'bob']) {
+    const userId = await world.user(name)
+    await requestErasure(world.deps, { userId, by: 'self' })
+    const { erasure_nid: nid, id } = await getErasure(world.deps, userId)
+    jobs.push({ nid, id, userId, mode: 'redact', lockedTs: 1 } as const)
+  }
+  const [first, second] = jobs as [(typeof jobs)[0], (typeof jobs)[0]]
+  let isIssued = () => {}
+  const issued = new Promise<void>((resolve) => (isIssued = resolve))
+  await Promise.all([
+    world.deps.database.write(async (tx) => {
+      await issueCertificate(tx, world.deps, first, 1)
+      isIssued()
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    }),
+    issued.then(() => other.write((tx) => issueCertificate(tx, world.deps, second, 1))),
+  ])
+  const views = await Promise.all(jobs.map(async ({ id }) => showErasure(world.deps, await getErasure(world.deps, id))))
+  const previous = views.map(({ certificate }) => (certificate as { previous: string | null }).previous)
+  expect(previous.filter((hash) => hash === null)).toHaveLength(1)
 })
 
 test('events that cannot be redacted are pruned here and counted', async () => {

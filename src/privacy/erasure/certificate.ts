@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { canonicalJson } from '../../protocol/canonical-json.ts'
 import type { JsonObject } from '../../protocol/json-types.ts'
 import { signJson } from '../../protocol/sign.ts'
-import { findLastCertificateHash, insertCertificate } from '../../store/certificates.ts'
+import { insertCertificate, lockLastCertificateHash } from '../../store/certificates.ts'
 import type { Tx } from '../../store/database.ts'
 import { listErasurePeers } from '../../store/erasure-peers.ts'
 import { findErasure } from '../../store/erasures.ts'
@@ -39,7 +39,7 @@ export async function issueCertificate(
     content: 'gone',
     counts: { deleted, pruned, redacted, not_redacted, kept: kept.map((each) => ({ ...each })) },
     peers,
-    previous: (await findLastCertificateHash(tx)) ?? null,
+    previous: (await lockLastCertificateHash(tx)) ?? null,
   }
   const signed = signJson(plain, deps.serverName, deps.signingKey)
   const text = canonicalJson(signed)

@@ -1,4 +1,4 @@
-import { advanceErasure } from '../../store/erasures.ts'
+import { putErasureStuck } from '../../store/erasures.ts'
 import type { ErasureRow, ErasureState } from '../../store/erasures.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import { stepOf } from './states.ts'
@@ -12,9 +12,7 @@ export class DeadlineWatch {
     const now = deps.clock.now()
     const share = (now - row.requested_ts) / Math.max(1, row.deadline_ts - row.requested_ts)
     if (share > 1 && row.state !== 'STUCK' && stepOf(row) !== undefined)
-      await deps.database.write((tx) =>
-        advanceErasure(tx, row.erasure_nid, { state: 'STUCK', resume: row.state as ErasureState }),
-      )
+      await deps.database.write((tx) => putErasureStuck(tx, row.erasure_nid, row.state as ErasureState))
     const level = share > 1 ? 'late' : share >= 0.8 ? 'soon' : undefined
     if (level === undefined || this.#alarmed.has(`${row.id} ${level}`)) return
     this.#alarmed.add(`${row.id} ${level}`)

@@ -70,8 +70,7 @@ async function pruneRoom(
         if (rows.length === 0) return undefined
         const room = await deps.roomCache.forWrite(tx, roomId as RoomId)
         const holders = mode === 'forget' ? await Holders.of(deps, tx, room, userNid) : undefined
-        const whole = rows.filter(({ pruned_ts: ts }) => ts === null)
-        const verdicts = await pruneStored(tx, deps, room, whole, { userNid, mark, holders, sendsRedactions: false })
+        const verdicts = await pruneStored(tx, deps, room, rows, { userNid, mark, holders, sendsRedactions: false })
         return { last: rows.at(-1)?.event_nid ?? after, pruned: verdicts.get('pruned')?.length ?? 0 }
       },
       { locks: [roomLock(roomNid)] },

@@ -30,7 +30,10 @@ export async function cancelErasure(deps: Deps, row: ErasureRow, decision: Opera
     const fresh = await deps.database.read((conn) => findErasure(conn, row.erasure_nid))
     if (fresh === undefined || !isCancellable(fresh)) throw tooLate()
     const ts = deps.clock.now()
-    const record = await deps.journal.begin({ kind: 'cancellation', ts, user, id: row.id })
+    const record = await deps.journal.begin(
+      { kind: 'cancellation', ts, user, id: row.id },
+      async (conn) => (await findErasure(conn, row.erasure_nid))?.state === 'CANCELLED',
+    )
     try {
       await deps.database.write(async (tx) => {
         const now = await findErasure(tx, row.erasure_nid)

@@ -2,7 +2,7 @@ import { hashToken } from '../../accounts/tokens.ts'
 import { MatrixError } from '../../protocol/errors.ts'
 import type { UserId } from '../../protocol/ids.ts'
 import { findAccountByUserId } from '../../store/accounts.ts'
-import { findErasure, listErasuresOfUser, putErasureStricter } from '../../store/erasures.ts'
+import { findErasure, findErasureById, listErasuresOfUser, putErasureStricter } from '../../store/erasures.ts'
 import type { ErasureMode, ErasureRow } from '../../store/erasures.ts'
 import { putUserErasureMode } from '../../store/erased-marks.ts'
 import { bumpEpoch } from '../../store/epochs.ts'
@@ -97,7 +97,7 @@ async function begin(deps: Deps, request: ErasureRequest, userNid: number, mode:
     delay: delayMs,
   }
   deps.failpoint?.('erasure:before:JOURNAL')
-  const record = await deps.journal.begin(entry)
+  const record = await deps.journal.begin(entry, async (conn) => (await findErasureById(conn, entry.id)) !== undefined)
   deps.failpoint?.('erasure:after:JOURNAL')
   try {
     await deps.database.write(
@@ -111,10 +111,10 @@ async function begin(deps: Deps, request: ErasureRequest, userNid: number, mode:
     )
   } catch (error) {
     await record.abandoned()
-    if (!(error instanceof AlreadyErasing)) throw error
     const running = await findRunning(deps, userNid)
-    if (running === undefined) throw error
-    return answerOf(deps, userId, running)
+    const isOurs = running?.id === entry.id
+    if (running === undefined || !(isOurs || error instanceof AlreadyErasing)) throw error
+    return { ...(await answerOf(deps, userId, running)), ...(isOurs ? { receipt } : {}) }
   }
   deps.failpoint?.('erasure:after:LOCKED')
   return { id: entry.id, userId, mode, state: 'LOCKED', receipt }
@@ -151,7 +151,11 @@ async function strengthen(
   asked: ErasureMode | undefined,
 ): Promise<ErasureRow> {
   if (asked !== 'redact' || row.mode === 'redact' || row.settled_ts !== null) return row
-  const record = await deps.journal.begin({ kind: 'stricter', ts: deps.clock.now(), user: userId, id: row.id })
+  const entry = { kind: 'stricter', ts: deps.clock.now(), user: userId, id: row.id } as const
+  const record = await deps.journal.begin(
+    entry,
+    async (conn) => (await findErasure(conn, row.erasure_nid))?.mode === 'redact',
+  )
   try {
     await deps.database.write(async (tx) => {
       await record.inTransaction(tx)

@@ -146,7 +146,8 @@ async function summaryOf(conn: Conn, row: ErasureRow): Promise<ErasureSummary> {
 /** While the job works its numbers are counted as they stand; afterwards they are as they were noted. */
 async function countsOf(deps: Deps, conn: Conn, row: ErasureRow): Promise<Counts> {
   const noted = parseCounts(row.counts)
-  if (row.state === 'CLOSED' || row.state === 'CANCELLED') return noted
+  // the working rows that are counted went when it was closed, also where a retry has opened it again
+  if (row.closed_ts !== null || row.state === 'CANCELLED') return noted
   const userId = await findUserOfErasure(conn, row.user_nid)
   if (userId === undefined) return noted
   const job = { nid: row.erasure_nid, userNid: row.user_nid, userId, mode: row.mode as ErasureMode }

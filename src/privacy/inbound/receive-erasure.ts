@@ -35,7 +35,10 @@ export async function receiveErasure(deps: Deps, origin: ServerName, userId: Use
     if (known !== undefined && known.erased_ts !== null && known.returned_ts === null) return
     const ts = deps.clock.now()
     const until = ts + deps.config.erasure.inbound.quarantineMs
-    const record = await deps.journal.begin({ kind: 'inbound', ts, user: userId, until })
+    const record = await deps.journal.begin(
+      { kind: 'inbound', ts, user: userId, until },
+      async (conn) => (await findInboundErasure(conn, userNid))?.received_ts === ts,
+    )
     try {
       await deps.database.write((tx) => applyInbound(tx, deps, { userId, userNid, ts, until, seq: record.seq }), {
         locks: [userLock(userNid)],
