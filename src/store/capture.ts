@@ -1,6 +1,8 @@
 import { Column, Param, Placeholder, SQL, Subquery, getTableName, is } from 'drizzle-orm'
 import { PgDatabase, PgDialect, PgPreparedQuery, PgSession } from 'drizzle-orm/pg-core'
 import { BaseSQLiteDatabase, SQLiteAsyncDialect, SQLitePreparedQuery, SQLiteSession } from 'drizzle-orm/sqlite-core'
+import { rowDecoder } from './row-decoder.ts'
+import type { Cell } from './row-decoder.ts'
 import type { Compiled, Engine, Slot } from './statement.ts'
 import { decodeText } from './text-codec.ts'
 
@@ -90,13 +92,19 @@ function slotOf(param: unknown): Slot {
 
 type Decode = (value: unknown) => unknown
 
-const same: Decode = (value) => value
-
-function cellOf(field: unknown): Decode {
+function cellOf(field: unknown): Cell {
+  if (is(field, Column)) {
+    if (/Boolean/.test(field.columnType)) return 'bool'
+    if (/Text|Integer|BigInt53|Bytea|CustomColumn|BlobBuffer/.test(field.columnType)) return 'plain'
+  }
   const source = decoderSource(field)
-  const isPlain = is(field, Column) && /Text|Integer|BigInt53|Bytea|CustomColumn|BlobBuffer/.test(field.columnType)
-  const map: Decode = isPlain ? same : (value) => source.mapFromDriverValue(value)
-  return (value) => (value === null ? null : typeof value === 'string' ? map(decodeText(value)) : map(value))
+  return (value) => source.mapFromDriverValue(value)
+}
+
+function decodeCell(cell: Cell, value: unknown): unknown {
+  const made = typeof value === 'string' ? decodeText(value) : value
+  if (made === null || cell === 'plain') return made
+  return cell === 'bool' ? Boolean(made) : cell(made)
 }
 
 function decoderSource(field: unknown): { mapFromDriverValue: Decode } {
@@ -110,14 +118,11 @@ function decoderOf(
   notNull?: Captured['joinsNotNullableMap'],
 ): NonNullable<Compiled['decode']> {
   const cells = fields.map(({ field }) => cellOf(field))
-  if (fields.every(({ path }) => path.length === 1)) {
-    const keys = fields.map(({ path }) => path[0] ?? '')
-    return (row) => {
-      const made: Record<string, unknown> = {}
-      for (let i = 0; i < keys.length; i++) made[keys[i] as string] = (cells[i] as Decode)(row[i])
-      return made
-    }
-  }
+  if (fields.every(({ path }) => path.length === 1))
+    return rowDecoder(
+      fields.map(({ path }) => path[0] ?? ''),
+      cells,
+    )
   // of a joined table that had no row, all columns are null
   const optional = new Set<string>()
   for (const { path, field } of fields) {
@@ -129,7 +134,7 @@ function decoderOf(
     const made: Record<string, unknown> = {}
     const empty = new Set(optional)
     fields.forEach(({ path }, i) => {
-      const value = (cells[i] as Decode)(row[i])
+      const value = decodeCell(cells[i] as Cell, row[i])
       let node = made
       for (const part of path.slice(0, -1)) node = (node[part] ??= {}) as Record<string, unknown>
       node[path.at(-1) ?? ''] = value

@@ -5,9 +5,9 @@ import type { Table } from '../../schema/kit.ts'
 import { builders, capture } from './capture.ts'
 import type { Builders, Preparable } from './capture.ts'
 import type { Conn, Tx } from './database.ts'
+import { rowDecoder } from './row-decoder.ts'
 import { declareStatement } from './statement.ts'
 import type { Compiled, Engine, Slot } from './statement.ts'
-import { decodeText } from './text-codec.ts'
 
 /** Arguments after the connection: none for a statement without parameters. */
 type Args<P> = keyof P extends never ? [] : [params: P]
@@ -118,18 +118,11 @@ function compileRaw(engine: Engine, raw: RawSql): { sql: string; slots: Slot[] }
 
 /** Makes rows keyed by column name of what raw SQL gives. */
 export function rawRows({ bools = [] }: RawOptions): NonNullable<Compiled['decoder']> {
-  return (columns) => {
-    const isBool = columns.map((column) => bools.includes(column))
-    return (row) => {
-      const made: Record<string, unknown> = {}
-      for (let i = 0; i < columns.length; i++) {
-        const value = row[i]
-        made[columns[i] as string] =
-          typeof value === 'string' ? decodeText(value) : isBool[i] && value !== null ? Boolean(value) : value
-      }
-      return made
-    }
-  }
+  return (columns) =>
+    rowDecoder(
+      columns,
+      columns.map((column) => (bools.includes(column) ? 'bool' : 'plain')),
+    )
 }
 
 /** Escape hatch for recursive or engine-specific reads: rows of raw SQL, keyed by column name. */
