@@ -2,15 +2,15 @@ import { isJsonObject, memberOf } from '../protocol/json.ts'
 import type { Json } from '../protocol/json-types.ts'
 import type { EventId } from '../protocol/ids.ts'
 import type { Conn } from '../store/database.ts'
-import { listEvents } from '../store/events.ts'
-import type { EventRow } from '../store/events.ts'
+import { listReadRows } from '../store/read-rows.ts'
+import type { ReadRow } from '../store/read-rows.ts'
 import { listEdits, listReferring, listRelationKinds, listThreads } from '../store/relation-views.ts'
 import { isIgnored } from './ignored.ts'
 import type { ReadOptions, RenderedEvent } from './read-options.ts'
 import type { UserViewer } from './viewer.ts'
 
 /** Renders children for the same reader; what the reader may not see is left out. `isWhole`: with bundles of their own. */
-export type RenderChildren = (rows: readonly EventRow[], isWhole: boolean) => Promise<readonly RenderedEvent[]>
+export type RenderChildren = (rows: readonly ReadRow[], isWhole: boolean) => Promise<readonly RenderedEvent[]>
 
 /**
  * Bundled aggregations (client-server API, "Aggregations of child events") of messages that are whole for the reader, by
@@ -20,10 +20,11 @@ export type RenderChildren = (rows: readonly EventRow[], isWhole: boolean) => Pr
 export async function listBundles(
   conn: Conn,
   viewer: UserViewer,
-  parents: readonly EventRow[],
+  parents: readonly ReadRow[],
   { ignored, onlyEdits = false }: Pick<ReadOptions, 'ignored' | 'onlyEdits'>,
   render: RenderChildren,
 ): Promise<Map<string, string>> {
+  if (parents.length === 0) return new Map()
   const kinds = await listRelationKinds(
     conn,
     parents.map((row) => row.event_id as EventId),
@@ -55,7 +56,7 @@ async function addEdits(
   const edits = await listEdits(conn, parents)
   const rows = new Map(
     (
-      await listEvents(
+      await listReadRows(
         conn,
         edits.map(({ event_nid }) => event_nid),
       )
@@ -75,7 +76,7 @@ async function addEdits(
 }
 
 /** Of an encrypted one the new content is out of sight. */
-function isReplacement(row: EventRow): boolean {
+function isReplacement(row: ReadRow): boolean {
   if (row.type === 'm.room.encrypted') return true
   const { content } = JSON.parse(row.json) as { content?: Json }
   return isJsonObject(content) && isJsonObject(memberOf(content, 'm.new_content'))
@@ -85,7 +86,7 @@ function isReplacement(row: EventRow): boolean {
 async function addThreads(
   conn: Conn,
   viewer: UserViewer,
-  roots: readonly EventRow[],
+  roots: readonly ReadRow[],
   parents: readonly EventId[],
   ignored: ReadonlySet<number> | undefined,
   render: RenderChildren,
@@ -94,7 +95,7 @@ async function addThreads(
   if (parents.length === 0) return
   const threads = await listThreads(conn, parents, viewer.userNid, [...(ignored ?? [])])
   const latest = await render(
-    await listEvents(
+    await listReadRows(
       conn,
       threads.map(({ event_nid }) => event_nid),
     ),
@@ -122,7 +123,7 @@ async function addReferences(
   if (parents.length === 0) return
   const referring = await listReferring(conn, parents, [...(ignored ?? [])])
   const shown = await render(
-    await listEvents(
+    await listReadRows(
       conn,
       referring.map(({ event_nid }) => event_nid),
     ),

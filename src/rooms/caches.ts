@@ -18,6 +18,11 @@ export class Caches {
     maxSize: 24_000_000,
     sizeCalculation: ({ text }) => 600 + text.length,
   })
+  /** What events look like to clients, serialised, without their end; see `fragment`. */
+  readonly fragments = new LRUCache<number | string, string>({
+    maxSize: 32_000_000,
+    sizeCalculation: (text) => text.length + 100,
+  })
   readonly layers = new LRUCache<number, Layer>({
     maxSize: 2_000_000,
     sizeCalculation: ({ delta }) => 20 + delta.keys.length,

@@ -1,9 +1,9 @@
 import { MatrixError } from '../protocol/errors.ts'
 import type { RoomId, ServerName } from '../protocol/ids.ts'
 import type { Conn } from '../store/database.ts'
-import type { EventRow } from '../store/events.ts'
+import type { ReadRow } from '../store/read-rows.ts'
 import { findServerNid } from '../store/servers.ts'
-import { listTimelineBack, listTimelineForward } from '../store/timeline.ts'
+import { listTimelineBack, listTimelineForward } from '../store/read-rows.ts'
 import { findTimelineTime } from '../store/timeline-times.ts'
 import { readableRoom } from './access.ts'
 import type { RoomsDeps } from './deps.ts'
@@ -61,7 +61,7 @@ async function nearest(
   room: Room,
   ts: number,
   direction: TimeDirection,
-  maySee: (row: EventRow) => Promise<boolean>,
+  maySee: (row: ReadRow) => Promise<boolean>,
 ): Promise<FoundAtTime> {
   const ord = await placeOf(conn, room, ts)
   const around = [

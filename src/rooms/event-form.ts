@@ -4,7 +4,7 @@ import { makeEvent } from '../protocol/make-event.ts'
 import { pruneEvent } from '../protocol/redact.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import type { Conn } from '../store/database.ts'
-import type { EventRow } from '../store/events.ts'
+import type { ReadRow } from '../store/read-rows.ts'
 import type { RoomsDeps } from './deps.ts'
 import { isSubjectErased } from './erasure-of.ts'
 import { eventOfRow } from './events.ts'
@@ -20,7 +20,8 @@ export interface EventForm {
   readonly strip: readonly string[]
 }
 
-const asStored: EventForm = { name: '', isPruned: false, isErased: false, strip: [] }
+/** Nothing was taken away. */
+export const asStored: EventForm = { name: '', isPruned: false, isErased: false, strip: [] }
 const storedPruned: EventForm = { name: '', isPruned: true, isErased: true, strip: [] }
 const pruned: EventForm = { name: 'p', isPruned: true, isErased: true, strip: [] }
 
@@ -33,7 +34,7 @@ export async function formOf(
   deps: Pick<RoomsDeps, 'erased' | 'roomCache'>,
   conn: Conn,
   room: Room,
-  row: EventRow,
+  row: ReadRow,
   isHolder: () => Promise<boolean>,
 ): Promise<EventForm> {
   if (deps.erased.isEmpty) return asStored
@@ -69,7 +70,7 @@ async function formAboutErased(
   deps: Pick<RoomsDeps, 'erased' | 'roomCache'>,
   conn: Conn,
   room: Room,
-  row: EventRow,
+  row: ReadRow,
   isHolder: () => Promise<boolean>,
 ): Promise<EventForm> {
   const event = eventOfRow(room, row)
@@ -79,7 +80,7 @@ async function formAboutErased(
   return (await isHolder()) ? asStored : { ...pruned, isErased: false }
 }
 
-function arrivalOf(row: EventRow): 'old' | 'stored' {
+function arrivalOf(row: ReadRow): 'old' | 'stored' {
   return row.backfilled ? 'old' : 'stored'
 }
 

@@ -1,27 +1,44 @@
-import { LRUCache } from 'lru-cache'
 import type { RoomEvent } from '../protocol/event.ts'
+import { sliceEvent } from '../protocol/event-slices.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
-import type { EventRow } from '../store/events.ts'
+import type { ReadRow } from '../store/read-rows.ts'
 import { inForm } from './event-form.ts'
 import type { EventForm } from './event-form.ts'
 import { eventOfRow } from './events.ts'
-import type { ReadOptions } from './read-options.ts'
+import type { ReadDeps, ReadOptions } from './read-options.ts'
 import type { Room } from './room.ts'
 
-/** Serialised events without their end, shared by all readers; the key names the event (by its id: it is one in all databases), the form and the moment of pruning. */
-const fragments = new LRUCache<string, string>({ maxSize: 32_000_000, sizeCalculation: (text) => text.length + 100 })
-
-/** An event without its closing brace, so that `unsigned` can follow. */
-export function fragment(room: Room, row: EventRow, form: EventForm, options: ReadOptions): string {
+/**
+ * An event without its closing brace, so that `unsigned` can follow. Kept for all readers; the key names the event, the
+ * format, and of one that is not whole the form and the moment of pruning.
+ */
+export function fragment(
+  deps: Pick<ReadDeps, 'roomCache'>,
+  room: Room,
+  row: ReadRow,
+  form: EventForm,
+  options: ReadOptions,
+): string {
+  const { fragments } = deps.roomCache.caches
   const withRoom = options.roomId !== false
   const isPdu = options.format === 'federation'
-  const key = `${row.event_id} ${row.redacted_by ?? ''} ${row.pruned_ts ?? ''} ${form.name} ${withRoom ? 1 : 0}${isPdu ? 1 : 0}`
+  const number = row.event_nid * 4 + (withRoom ? 1 : 0) + (isPdu ? 2 : 0)
+  const isWhole = form.name === '' && row.redacted_by === null && row.pruned_ts === null
+  const key = isWhole ? number : `${number} ${row.redacted_by ?? ''} ${row.pruned_ts ?? ''} ${form.name}`
   const known = fragments.get(key)
   if (known !== undefined) return known
-  const { event, content } = inForm(eventOfRow(room, row), form)
-  const text = isPdu ? event.text.slice(0, -1) : clientText(event, content, withRoom)
+  const text = make(room, row, form, withRoom, isPdu)
   fragments.set(key, text)
   return text
+}
+
+function make(room: Room, row: ReadRow, form: EventForm, withRoom: boolean, isPdu: boolean): string {
+  if (form.name === '' && isPdu) return row.json.slice(0, -1)
+  // before Canonical JSON was strict, a stored number may be one that clients cannot read
+  if (form.name === '' && room.version.strictCanonicalJson && row.type !== 'm.room.redaction')
+    return slicedText(room, row, withRoom)
+  const { event, content } = inForm(eventOfRow(room, row), form)
+  return isPdu ? event.text.slice(0, -1) : clientText(event, content, withRoom)
 }
 
 /** The format of the client-server API ("Room event format"), without its end. */
@@ -34,4 +51,14 @@ function clientText(event: RoomEvent, content: JsonObject, withRoom: boolean): s
   text += `,"sender":${JSON.stringify(event.sender)}`
   if (event.stateKey !== undefined) text += `,"state_key":${JSON.stringify(event.stateKey)}`
   return `${text},"type":${JSON.stringify(event.type)}`
+}
+
+/** The same for an event that is shown as it is stored, of pieces of the stored text. */
+function slicedText(room: Room, row: ReadRow, withRoom: boolean): string {
+  const { content = '{}', originServerTs, sender, stateKey, type } = sliceEvent(row.json)
+  let text = `{"content":${content.startsWith('{') ? content : '{}'},"event_id":${JSON.stringify(row.event_id)},"origin_server_ts":${originServerTs}`
+  if (withRoom) text += `,"room_id":${JSON.stringify(room.id)}`
+  text += `,"sender":${sender}`
+  if (stateKey !== undefined) text += `,"state_key":${stateKey}`
+  return `${text},"type":${type}`
 }

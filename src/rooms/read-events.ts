@@ -1,13 +1,13 @@
 import type { JsonObject } from '../protocol/json-types.ts'
 import { pickProperties } from '../protocol/property-path.ts'
 import type { Conn } from '../store/database.ts'
-import { listEvents } from '../store/events.ts'
-import type { EventRow } from '../store/events.ts'
+import { listReadRows } from '../store/read-rows.ts'
+import type { ReadRow } from '../store/read-rows.ts'
 import { listUnappliedRedactions } from '../store/redactions.ts'
 import { listOwnTransactions } from '../store/timeline.ts'
 import { listBundles } from './bundles.ts'
 import type { RoomsDeps } from './deps.ts'
-import { formOf, inForm } from './event-form.ts'
+import { asStored, formOf, inForm } from './event-form.ts'
 import type { EventForm } from './event-form.ts'
 import { eventOfRow } from './events.ts'
 import { fragment } from './fragment.ts'
@@ -28,13 +28,12 @@ export async function readEvents(
   conn: Conn,
   viewer: UserViewer,
   room: Room,
-  rows: readonly EventRow[],
+  rows: readonly ReadRow[],
   options: ReadOptions = {},
 ): Promise<RenderedEvent[]> {
   if (rows.length === 0) return []
   const standing = options.standing ?? (await UserStanding.of(deps, conn, room, viewer))
-  const visible: EventRow[] = []
-  for (const row of rows) if (options.withoutVisibility === true || (await standing.maySee(row))) visible.push(row)
+  const visible = options.withoutVisibility === true ? rows : await standing.visibleAmong(rows)
   const shown = await withoutUnapplied(conn, room, visible)
   return render(deps, conn, viewer, room, shown, standing, options)
 }
@@ -43,7 +42,7 @@ export async function readEvents(
  * From room version 3 clients get a redaction once it is applied (rooms/v3, "Handling redactions"). NOTSPEC: one that came
  * before its target is not sent once more in `/sync`; the target says by itself what redacted it.
  */
-async function withoutUnapplied(conn: Conn, room: Room, rows: readonly EventRow[]): Promise<readonly EventRow[]> {
+async function withoutUnapplied(conn: Conn, room: Room, rows: readonly ReadRow[]): Promise<readonly ReadRow[]> {
   if (room.version.redactionAuthRule) return rows
   const redactions = rows.filter(({ type }) => type === 'm.room.redaction')
   if (redactions.length === 0) return rows
@@ -64,7 +63,7 @@ export async function readState(
   options: ReadOptions = {},
 ): Promise<RenderedEvent[]> {
   if (eventNids.length === 0) return []
-  const rows = await listEvents(conn, eventNids)
+  const rows = await listReadRows(conn, eventNids)
   return readEvents(deps, conn, viewer, room, rows, {
     ...options,
     withoutVisibility: true,
@@ -78,13 +77,17 @@ async function render(
   conn: Conn,
   viewer: UserViewer,
   room: Room,
-  rows: readonly EventRow[],
+  rows: readonly ReadRow[],
   standing: UserStanding,
   options: ReadOptions,
 ): Promise<RenderedEvent[]> {
   const forms = new Map<number, EventForm>()
-  for (const row of rows) forms.set(row.event_nid, await formOf(deps, conn, room, row, () => standing.isHolder(row)))
-  const nids = rows.filter((row) => row.sender_nid === viewer.userNid && row.local).map((row) => row.event_nid)
+  if (!deps.erased.isEmpty)
+    for (const row of rows) forms.set(row.event_nid, await formOf(deps, conn, room, row, () => standing.isHolder(row)))
+  // state is sent without a transaction id
+  const nids = rows
+    .filter((row) => row.sender_nid === viewer.userNid && row.local && row.state_key_nid === null)
+    .map((row) => row.event_nid)
   const transactions =
     viewer.deviceId === undefined ? undefined : await listOwnTransactions(conn, nids, viewer.userNid, viewer.deviceId)
   const because = await redactionsOf(deps, conn, room, rows, standing, options)
@@ -93,20 +96,21 @@ async function render(
       ? undefined
       : await bundlesOf(deps, conn, viewer, room, rows, forms, standing, options)
   const previous = options.withoutHistory === true ? undefined : await previousOf(deps, conn, room, rows, standing)
+  const memberships = options.withoutHistory === true ? undefined : await standing.membershipsAfter(rows)
   const now = deps.clock.now()
   const made: RenderedEvent[] = []
   for (const row of rows) {
-    const form = forms.get(row.event_nid) as EventForm
+    const form = forms.get(row.event_nid) ?? asStored
     let unsigned = `"age":${Math.max(0, now - row.origin_server_ts)}`
     const transaction = transactions?.get(row.event_nid)
     if (transaction !== undefined) unsigned += `,"transaction_id":${JSON.stringify(transaction)}`
-    if (row.state_after !== null && options.withoutHistory !== true)
-      unsigned += `,"membership":${JSON.stringify(await standing.membershipAfter(row))}`
+    if (row.state_after !== null && memberships !== undefined)
+      unsigned += `,"membership":${JSON.stringify(memberships.get(row.state_after))}`
     unsigned += previous?.get(row.event_nid) ?? ''
     if (row.redacted_by !== null) unsigned += because.get(row.redacted_by) ?? ''
     else if (form.isErased && row.type !== 'm.room.redaction') unsigned += erasedBecause(deps, room, row)
     if (!form.isPruned) unsigned += bundles?.get(row.event_id) ?? ''
-    const text = `${fragment(room, row, form, options)},"unsigned":{${unsigned}}}`
+    const text = `${fragment(deps, room, row, form, options)},"unsigned":{${unsigned}}}`
     made.push({
       row,
       text: options.eventFields === undefined ? text : pick(text, options.eventFields),
@@ -122,13 +126,17 @@ async function bundlesOf(
   conn: Conn,
   viewer: UserViewer,
   room: Room,
-  rows: readonly EventRow[],
+  rows: readonly ReadRow[],
   forms: ReadonlyMap<number, EventForm>,
   standing: UserStanding,
   options: ReadOptions,
 ): Promise<Map<string, string>> {
   const parents = rows.filter(
-    (row) => row.state_key_nid === null && row.redacted_by === null && forms.get(row.event_nid)?.isPruned !== true,
+    (row) =>
+      row.has_children !== false &&
+      row.state_key_nid === null &&
+      row.redacted_by === null &&
+      forms.get(row.event_nid)?.isPruned !== true,
   )
   const inner: ReadOptions = { ...options, standing, eventFields: undefined, onlyEdits: true, withoutVisibility: false }
   return listBundles(conn, viewer, parents, options, (children, isWhole) =>
@@ -137,7 +145,7 @@ async function bundlesOf(
 }
 
 /** Makes a pruned event read as deleted and not as blank. Never federated. */
-function erasedBecause(deps: Pick<RoomsDeps, 'erased'>, room: Room, row: EventRow): string {
+function erasedBecause(deps: Pick<RoomsDeps, 'erased'>, room: Room, row: ReadRow): string {
   const { sender, eventId } = eventOfRow(room, row)
   const ts = deps.erased.of(row.sender_nid)?.erasedTs ?? row.pruned_ts ?? row.origin_server_ts
   return `,"redacted_because":${JSON.stringify({
@@ -156,17 +164,17 @@ async function redactionsOf(
   deps: ReadDeps,
   conn: Conn,
   room: Room,
-  rows: readonly EventRow[],
+  rows: readonly ReadRow[],
   standing: UserStanding,
   options: ReadOptions,
 ): Promise<Map<number, string>> {
   const nids = [...new Set(rows.map((row) => row.redacted_by).filter((nid) => nid !== null))]
   const made = new Map<number, string>()
-  for (const row of await listEvents(conn, nids)) {
+  for (const row of await listReadRows(conn, nids)) {
     const form = await formOf(deps, conn, room, row, () => standing.isHolder(row))
     // the reason that somebody gave after the reader had left is not for the reader
     const shown = (await standing.maySee(row)) || row.ord === null ? form : withoutReason
-    made.set(row.event_nid, `,"redacted_because":${fragment(room, row, shown, { ...options, roomId: true })}}`)
+    made.set(row.event_nid, `,"redacted_because":${fragment(deps, room, row, shown, { ...options, roomId: true })}}`)
   }
   return made
 }
@@ -178,7 +186,7 @@ async function previousOf(
   deps: ReadDeps,
   conn: Conn,
   room: Room,
-  rows: readonly EventRow[],
+  rows: readonly ReadRow[],
   standing: UserStanding,
 ): Promise<Map<number, string>> {
   const wanted = new Map<number, number>()
@@ -189,7 +197,7 @@ async function previousOf(
   }
   if (wanted.size === 0) return new Map()
   const texts = new Map<number, { id: string; content: string; mayBeSeen: boolean }>()
-  for (const row of await listEvents(conn, [...new Set(wanted.values())])) {
+  for (const row of await listReadRows(conn, [...new Set(wanted.values())])) {
     const form = await formOf(deps, conn, room, row, () => standing.isHolder(row))
     const { event, content } = inForm(eventOfRow(room, row), form)
     texts.set(row.event_nid, {

@@ -1,4 +1,4 @@
-import type { EventRow } from '../store/events.ts'
+import type { ReadRow } from '../store/read-rows.ts'
 import type { RoomsDeps } from './deps.ts'
 import type { UserStanding } from './standing.ts'
 
@@ -29,7 +29,7 @@ export interface ReadOptions {
 
 /** An event as its reader sees it. */
 export interface RenderedEvent {
-  readonly row: EventRow
+  readonly row: ReadRow
   /** Serialised JSON. */
   readonly text: string
   /** Its content is gone for this reader, by redaction or erasure. */

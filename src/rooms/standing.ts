@@ -4,7 +4,7 @@ import type { UserId } from '../protocol/ids.ts'
 import { historyVisibilityOf, maySeeEvent, mayServerSeeEvent } from '../protocol/visibility.ts'
 import type { HistoryVisibility, MembershipAtEvent, VisibilityAtEvent } from '../protocol/visibility.ts'
 import type { Conn } from '../store/database.ts'
-import type { EventRow } from '../store/events.ts'
+import type { ReadRow } from '../store/read-rows.ts'
 import { findMembership, listUsersOfServer } from '../store/memberships.ts'
 import type { MembershipRow } from '../store/memberships.ts'
 import { listMembershipHistory } from '../store/timeline.ts'
@@ -81,7 +81,7 @@ export class UserStanding {
   }
 
   /** May the user see this event of the timeline? (client-server API, "Room History Visibility") */
-  async maySee(row: EventRow): Promise<boolean> {
+  async maySee(row: ReadRow): Promise<boolean> {
     if (row.state_before === null || row.rejected !== null || row.soft_failed) return false
     const before = await this.at(row.state_before)
     const isSetting = row.type === visibilityKey.type && row.state_key_nid !== null
@@ -98,16 +98,40 @@ export class UserStanding {
     return maySeeEvent(visibility, user)
   }
 
+  /** Those of the events that the user may see, in their order. Messages between two changes of the state are judged once. */
+  async visibleAmong<R extends ReadRow>(rows: readonly R[]): Promise<R[]> {
+    const visible: R[] = []
+    const judged = new Map<number, boolean>()
+    for (const row of rows) {
+      const { state_before: group } = row
+      const isLikeOthers =
+        this.#joinedUntil === Infinity &&
+        group !== null &&
+        row.ord !== null &&
+        row.state_key_nid === null &&
+        row.rejected === null &&
+        !row.soft_failed
+      const known = isLikeOthers ? judged.get(group) : undefined
+      const isVisible = known ?? (await this.maySee(row))
+      if (isLikeOthers) judged.set(group, isVisible)
+      if (isVisible) visible.push(row)
+    }
+    return visible
+  }
+
   /** Did the user hold the event from the start: joined in the state before it, and has not forgotten the room? (P1) */
-  async isHolder(row: EventRow): Promise<boolean> {
+  async isHolder(row: ReadRow): Promise<boolean> {
     if (row.state_before === null || this.row === undefined || this.row.forgotten || this.#viewer.isAlwaysNew === true)
       return false
     return (await this.at(row.state_before)).membership === 'join'
   }
 
-  /** The user's membership right after the event, for `unsigned.membership`. */
-  async membershipAfter(row: EventRow): Promise<string> {
-    return row.state_after === null ? 'leave' : (await this.at(row.state_after)).membership
+  /** The user's membership right after the events, for `unsigned.membership`, by state group. */
+  async membershipsAfter(rows: readonly ReadRow[]): Promise<ReadonlyMap<number, string>> {
+    const found = new Map<number, string>()
+    for (const { state_after: group } of rows)
+      if (group !== null && !found.has(group)) found.set(group, (await this.at(group)).membership)
+    return found
   }
 }
 
@@ -193,7 +217,7 @@ export class ServerStanding {
   }
 
   /** May the server see this event? Outliers only as far as any server in the room may. */
-  async maySee(row: EventRow): Promise<boolean> {
+  async maySee(row: ReadRow): Promise<boolean> {
     if (row.state_before === null) return this.#hasJoined
     const before = await this.#at(row.state_before)
     const isSetting = row.type === visibilityKey.type && row.state_key_nid !== null && row.state_after !== null

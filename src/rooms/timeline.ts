@@ -4,11 +4,12 @@ import { matchesRoom, matchesRoomEvent, matchesType } from '../protocol/filter-m
 import type { EventId, RoomId, UserId } from '../protocol/ids.ts'
 import type { Conn, StreamVector } from '../store/database.ts'
 import { findEventById } from '../store/events.ts'
-import type { EventRow } from '../store/events.ts'
+import type { ReadRow } from '../store/read-rows.ts'
 import { listBackwardExtremities } from '../store/extremities.ts'
 import { listRelatedBy } from '../store/relation-views.ts'
 import { listStateKeys } from '../store/state-keys.ts'
-import { listTimelineBack, listTimelineForward, listTimelinePositions } from '../store/timeline.ts'
+import { listTimelineBack, listTimelineForward } from '../store/read-rows.ts'
+import { listTimelinePositions } from '../store/timeline.ts'
 import { readableRoom } from './access.ts'
 import { eventOfRow } from './events.ts'
 import { ignoredBy, isIgnored } from './ignored.ts'
@@ -218,7 +219,7 @@ export async function readEvent(
 }
 
 /** Does a filter let a stored event through, relations aside? The text is read only where the type does not say it. */
-export function matchesFilter(room: Room, row: EventRow, filter: RoomEventFilter): boolean {
+export function matchesFilter(room: Room, row: ReadRow, filter: RoomEventFilter): boolean {
   if (!matchesRoom(filter, room.id) || !matchesType(filter, row.type)) return false
   const isOpen = filter.senders === undefined && filter.notSenders.size === 0 && filter.containsUrl === undefined
   return isOpen || matchesRoomEvent(filter, room.id, eventOfRow(room, row))
@@ -228,10 +229,10 @@ export function matchesFilter(room: Room, row: EventRow, filter: RoomEventFilter
 async function wantedOf(
   conn: Conn,
   room: Room,
-  rows: readonly EventRow[],
+  rows: readonly ReadRow[],
   filter: RoomEventFilter,
   ignored: ReadonlySet<number>,
-): Promise<EventRow[]> {
+): Promise<ReadRow[]> {
   const wanted = rows.filter((row) => !isIgnored(ignored, row) && matchesFilter(room, row, filter))
   const { relatedBySenders, relatedByRelTypes } = filter
   if (relatedBySenders === undefined && relatedByRelTypes === undefined) return wanted
@@ -266,7 +267,7 @@ async function readSenders(
   return readState(deps, conn, viewer, room, [...nids.values()], { standing })
 }
 
-function isWithin(row: EventRow, to: number | undefined, isBack: boolean): boolean {
+function isWithin(row: ReadRow, to: number | undefined, isBack: boolean): boolean {
   if (to === undefined || row.ord === null) return true
   return isBack ? row.ord > to : row.ord <= to
 }

@@ -1,25 +1,6 @@
-import { and, asc, desc, eq, gt, isNotNull, lte } from 'drizzle-orm'
-import { events } from '../../schema/tables/events.ts'
 import type { Conn } from './database.ts'
-import type { EventRow } from './events.ts'
-import { query, sqlQuery } from './query.ts'
+import { sqlQuery } from './query.ts'
 
-const back = query<{ roomNid: number; ord: number; most: number }>('listTimelineBack')(({ db, t, p }) =>
-  db
-    .select()
-    .from(t(events))
-    .where(and(eq(t(events).room_nid, p.roomNid), isNotNull(t(events).ord), lte(t(events).ord, p.ord)))
-    .orderBy(desc(t(events).ord))
-    .limit(p.most),
-)
-const forward = query<{ roomNid: number; ord: number; most: number }>('listTimelineForward')(({ db, t, p }) =>
-  db
-    .select()
-    .from(t(events))
-    .where(and(eq(t(events).room_nid, p.roomNid), isNotNull(t(events).ord), gt(t(events).ord, p.ord)))
-    .orderBy(asc(t(events).ord))
-    .limit(p.most),
-)
 const firstLive = sqlQuery<{ roomNid: number }, { depth: number }>(
   'findFirstLiveDepth',
   'select depth from events where room_nid = :roomNid and ord > 0 order by ord limit 1',
@@ -39,6 +20,7 @@ const ownMemberships = sqlQuery<
   `select event_nid, ord, writer, pos, json from events
    where room_nid = :roomNid and state_key_nid = :stateKeyNid and ord is not null order by ord desc limit 50`,
 )
+// the plus: SQLite would go through everything that the device sent in two days
 const transactionsOf = sqlQuery<
   { nids: readonly number[]; userNid: number; deviceId: string },
   { event_nid: number; txn_id: string }
@@ -46,17 +28,8 @@ const transactionsOf = sqlQuery<
   'listOwnTransactions',
   ({ list }) =>
     `select event_nid, txn_id from event_transactions
-     where event_nid in ${list('nids', 'int')} and user_nid = :userNid and device_id = :deviceId`,
+     where event_nid in ${list('nids', 'int')} and +user_nid = :userNid and device_id = :deviceId`,
 )
-/** Events of the timeline at or before an `ord`, newest first. */
-export function listTimelineBack(conn: Conn, roomNid: number, ord: number, most: number): Promise<EventRow[]> {
-  return back(conn, { roomNid, ord, most })
-}
-
-/** Events of the timeline after an `ord`, oldest first. */
-export function listTimelineForward(conn: Conn, roomNid: number, ord: number, most: number): Promise<EventRow[]> {
-  return forward(conn, { roomNid, ord, most })
-}
 
 /** Order and stream positions at or before an `ord`, newest first. */
 export function listTimelinePositions(

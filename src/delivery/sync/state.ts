@@ -4,7 +4,7 @@ import type { Room } from '../../rooms/room.ts'
 import type { UserStanding } from '../../rooms/standing.ts'
 import { stateGroupMap } from '../../rooms/state.ts'
 import { matchesFilter } from '../../rooms/timeline.ts'
-import { listEvents } from '../../store/events.ts'
+import { listReadRows } from '../../store/read-rows.ts'
 import { findStateGroupAt } from '../../store/sync.ts'
 import type { SyncContext } from './context.ts'
 import { stateDiff, stateEventAt } from './state-diff.ts'
@@ -37,7 +37,7 @@ export async function stateTexts(
   const nids = await stateNids(context, room, wish)
   if (nids.length === 0) return []
   const filter = request.filter.room.state
-  const rows = (await listEvents(conn, nids))
+  const rows = (await listReadRows(conn, nids))
     .filter((row) => matchesFilter(room, row, filter))
     .sort((a, b) => a.event_nid - b.event_nid)
   const options = { ...context.reading, standing, withoutVisibility: true, withoutBundles: true, withoutHistory: true }

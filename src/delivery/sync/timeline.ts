@@ -4,21 +4,21 @@ import { isIgnored } from '../../rooms/ignored.ts'
 import type { Room } from '../../rooms/room.ts'
 import type { UserStanding } from '../../rooms/standing.ts'
 import { matchesFilter } from '../../rooms/timeline.ts'
-import type { EventRow } from '../../store/events.ts'
+import type { ReadRow } from '../../store/read-rows.ts'
 import { listRelatedParents } from '../../store/sync.ts'
-import { listTimelineBack } from '../../store/timeline.ts'
+import { listTimelineBack } from '../../store/read-rows.ts'
 import type { SyncContext } from './context.ts'
 import { isNews } from './token.ts'
 
 /** The newest events of a room, as far as a reader gets them. */
 export interface Timeline {
   /** oldest first */
-  readonly rows: readonly EventRow[]
+  readonly rows: readonly ReadRow[]
   readonly isLimited: boolean
   /** what comes before is reached from here */
   readonly prevOrd: number
   /** the newest row looked at, shown or not: the end of the timeline */
-  readonly newest: EventRow | undefined
+  readonly newest: ReadRow | undefined
   /** state group after the newest event that the reader knows, where it was met on the way back */
   readonly knownGroup: number | undefined
 }
@@ -29,7 +29,7 @@ const mostLimit = 100
 const mostRows = 1_000
 
 /** The state of the room after an event: what the graph's forks resolved to, or the event's own. */
-export function groupAfter(row: Pick<EventRow, 'state_after' | 'current_after'>): number {
+export function groupAfter(row: Pick<ReadRow, 'state_after' | 'current_after'>): number {
   return row.current_after ?? row.state_after ?? 0
 }
 
@@ -46,8 +46,8 @@ export async function collectTimeline(
   const filter = context.request.filter.room.timeline
   const limit = limitOf(filter, normalLimit, mostLimit)
   const since = isWhole ? undefined : context.since
-  const kept: EventRow[] = []
-  let newest: EventRow | undefined
+  const kept: ReadRow[] = []
+  let newest: ReadRow | undefined
   let lastOrd: number | undefined
   let isLimited = false
   let knownGroup: number | undefined
@@ -95,7 +95,7 @@ function isGap(above: number, ord: number): boolean {
 }
 
 function wanted(context: SyncContext, room: Room, standing: UserStanding, filter: RoomEventFilter) {
-  return async (row: EventRow): Promise<boolean> =>
+  return async (row: ReadRow): Promise<boolean> =>
     !isIgnored(context.ignored, row) && matchesFilter(room, row, filter) && (await standing.maySee(row))
 }
 
@@ -104,7 +104,7 @@ async function relatedAmong(
   { conn }: SyncContext,
   room: Room,
   { relatedByRelTypes: types, relatedBySenders: senders }: RoomEventFilter,
-  rows: readonly EventRow[],
+  rows: readonly ReadRow[],
 ): Promise<Set<string> | undefined> {
   if (types === undefined && senders === undefined) return undefined
   const ids = rows.map((row) => row.event_id)
