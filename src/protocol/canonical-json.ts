@@ -39,6 +39,27 @@ export function canonicalEventJson(value: JsonObject, strict: boolean): string {
   return write(value, strict ? 'strict-event' : 'event')
 }
 
+/**
+ * The members of something that claims to be an event, each as `"key":value` in Canonical JSON, by key and in the order
+ * of their keys: for texts that share members, which `objectOf` makes of them. Throws as `canonicalEventJson` does.
+ */
+export function canonicalMembers(value: JsonObject, strict: boolean): Map<string, string> {
+  const demand = strict ? 'strict-event' : 'event'
+  const members = new Map<string, string>()
+  const { keys = [], isSpelled } = frameOf(value, demand)
+  for (const key of keys) {
+    const member = value[key] as Json
+    const text = isContainer(member) ? write(member, demand, 1) : ofScalar(value, key, member, isSpelled, demand)
+    members.set(key, `${quoted(key, demand)}:${text}`)
+  }
+  return members
+}
+
+/** The object of these members, which are in the order of their keys. */
+export function objectOf(members: Iterable<string>): string {
+  return `{${[...members].join(',')}}`
+}
+
 /** Compares texts by code point, as Canonical JSON orders keys; JavaScript's own order is by UTF-16 unit. */
 export function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
@@ -55,9 +76,10 @@ function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit
 }
 
-function write(root: Json, demand: Demand): string {
-  if (typeof root !== 'object' || root === null) return scalar(root, demand, undefined)
-  const stack: Frame[] = [frameOf(root as Json[] | JsonObject, demand)]
+/** `outside` is how many containers it stands in. */
+function write(root: Json, demand: Demand, outside = 0): string {
+  if (!isContainer(root)) return scalar(root, demand, undefined)
+  const stack: Frame[] = [frameOf(root, demand)]
   let out = Array.isArray(root) ? '[' : '{'
   for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
     const { container, keys, index } = frame
@@ -71,16 +93,28 @@ function write(root: Json, demand: Demand): string {
     const key = keys === undefined ? String(index) : (keys[index] as string)
     if (keys !== undefined) out += `${quoted(key, demand)}:`
     const value = (container as JsonObject)[key] as Json
-    if (typeof value === 'object' && value !== null) {
-      if (demand !== 'none' && stack.length >= maxJsonDepth) throw badJson('nested too deeply')
-      stack.push(frameOf(value as Json[] | JsonObject, demand))
+    if (isContainer(value)) {
+      if (demand !== 'none' && outside + stack.length >= maxJsonDepth) throw badJson('nested too deeply')
+      stack.push(frameOf(value, demand))
       out += Array.isArray(value) ? '[' : '{'
-    } else {
-      const spelling = frame.isSpelled && typeof value === 'number' ? spellingOf(container, key, value) : undefined
-      out += scalar(value, demand, spelling)
-    }
+    } else out += ofScalar(container, key, value, frame.isSpelled, demand)
   }
   return out
+}
+
+function isContainer(value: Json): value is Json[] | JsonObject {
+  return typeof value === 'object' && value !== null
+}
+
+function ofScalar(
+  container: Json[] | JsonObject,
+  key: string,
+  value: Json,
+  isSpelled: boolean,
+  demand: Demand,
+): string {
+  const spelling = isSpelled && typeof value === 'number' ? spellingOf(container, key, value) : undefined
+  return scalar(value, demand, spelling)
 }
 
 function frameOf(container: Json[] | JsonObject, demand: Demand): Frame {

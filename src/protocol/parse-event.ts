@@ -30,14 +30,26 @@ export function parseEvent(version: RoomVersion, received: JsonObject, isHistory
 }
 
 /** The canonical text of a PDU, or why it has none: too large, or what Canonical JSON does not allow. */
-export function eventText(version: RoomVersion, pdu: JsonObject): string | EventRefusal {
+function eventText(version: RoomVersion, pdu: JsonObject): string | EventRefusal {
+  const text = orRefusal(() => canonicalEventJson(pdu, version.strictCanonicalJson))
+  return typeof text === 'string' ? (checkSize(text) ?? text) : text
+}
+
+/** What `make` makes; the refusal where it throws that the event would be none. */
+export function orRefusal<T>(make: () => T): T | EventRefusal {
   try {
-    const text = canonicalEventJson(pdu, version.strictCanonicalJson)
-    return utf8Length(text) > maxEventBytes ? new EventRefusal('event is larger than 65536 bytes', 'M_TOO_LARGE') : text
+    return make()
   } catch (error) {
     if (error instanceof MatrixError) return new EventRefusal(error.message)
     throw error
   }
+}
+
+/** Why the event of this canonical text is too large, undefined where it is not. */
+export function checkSize(text: string): EventRefusal | undefined {
+  // no unit of UTF-16 takes more than three bytes
+  if (text.length * 3 <= maxEventBytes || utf8Length(text) <= maxEventBytes) return undefined
+  return new EventRefusal('event is larger than 65536 bytes', 'M_TOO_LARGE')
 }
 
 /** Makes an event of a row of our store, whose text came from `RoomEvent.text` and is trusted. */

@@ -1,4 +1,4 @@
-import { canonicalJson } from './canonical-json.ts'
+import { canonicalJson, objectOf } from './canonical-json.ts'
 import type { RoomEvent } from './event.ts'
 import { copyOddities } from './json-oddities.ts'
 import { isJsonObject, memberOf } from './json.ts'
@@ -21,6 +21,8 @@ const keysV11 = [
   'origin_server_ts',
 ] as const
 const keysV1 = [...keysV11, 'prev_state', 'origin', 'membership'] as const
+const keptV11: ReadonlySet<string> = new Set(keysV11)
+const keptV1: ReadonlySet<string> = new Set(keysV1)
 
 const powerKeys = ['ban', 'events', 'events_default', 'kick', 'redact', 'state_default', 'users', 'users_default']
 const powerKeysV11 = [...powerKeys, 'invite']
@@ -77,6 +79,25 @@ export function essentialJson(version: RoomVersion, pdu: JsonObject): string {
   if (version.eventIdFormat === 'origin') return canonicalJson(rest)
   const { event_id: _eventId, ...essential } = rest
   return canonicalJson(essential)
+}
+
+/** As `essentialJson`, of a PDU whose members are written already (`canonicalMembers`), with this type and content. */
+export function essentialOfMembers(
+  version: RoomVersion,
+  members: ReadonlyMap<string, string>,
+  { type, content }: { readonly type: string; readonly content: JsonObject },
+): string {
+  const essential: string[] = []
+  for (const [key, member] of members) {
+    if (key === 'content') essential.push(`"content":${canonicalJson(redactContent(version, type, content))}`)
+    else if (isEssential(version, key)) essential.push(member)
+  }
+  return objectOf(essential)
+}
+
+function isEssential(version: RoomVersion, key: string): boolean {
+  if (key === 'signatures' || (key === 'event_id' && version.eventIdFormat !== 'origin')) return false
+  return (version.redactionV11 ? keptV11 : keptV1).has(key)
 }
 
 function keptContentKeys(version: RoomVersion, type: string): readonly string[] {

@@ -1,14 +1,15 @@
+import { canonicalJson, canonicalMembers, objectOf } from './canonical-json.ts'
 import { checkEventFormat } from './event-format.ts'
 import { EventRefusal } from './event-refusal.ts'
 import type { RoomEvent } from './event.ts'
-import { eventIdOf, hashToEventId, roomIdOf, sha256Base64 } from './hash.ts'
-import type { ServerName } from './ids.ts'
-import type { JsonObject } from './json-types.ts'
+import { hashToEventId, roomIdOf, sha256Base64 } from './hash.ts'
+import type { EventId, ServerName } from './ids.ts'
+import type { Json, JsonObject } from './json-types.ts'
 import { makeEvent } from './make-event.ts'
-import { eventText, stripForFederation } from './parse-event.ts'
-import { essentialJson } from './redact.ts'
+import { checkSize, orRefusal, stripForFederation } from './parse-event.ts'
+import { essentialOfMembers } from './redact.ts'
 import type { RoomVersion } from './room-version.ts'
-import { addSignature, signText, type SigningKey } from './sign.ts'
+import { signText, type SigningKey } from './sign.ts'
 
 /**
  * Makes an event of the fields that we chose: adds the content hash and our signature, derives the event id (room
@@ -21,17 +22,31 @@ export function sealEvent(
   server: ServerName,
   key: SigningKey,
 ): RoomEvent | EventRefusal {
-  const { hashes: _hashes, signatures: _signatures, ...bare } = stripForFederation(version, fields)
-  const reason = checkEventFormat(version, { ...bare, hashes: { sha256: '' }, signatures: {} })
+  const { type, content } = fields
+  // Hash and signature have their places from the first, so that each text has the members in their order.
+  const pdu: Record<string, Json> = { ...stripForFederation(version, fields), hashes: { sha256: '' }, signatures: {} }
+  const reason = checkEventFormat(version, pdu)
   if (reason !== undefined) return new EventRefusal(reason)
-  // The text of the content hash is all that is not ours, so it is here that Canonical JSON is demanded.
-  const hashedText = eventText(version, bare)
-  if (hashedText instanceof EventRefusal) return hashedText
-  const hashed: JsonObject = { ...bare, hashes: { sha256: sha256Base64(hashedText) } }
-  const essential = essentialJson(version, hashed)
+  // Each member is written once. What is not ours is in here, so it is here that Canonical JSON is demanded.
+  const members = orRefusal(() => canonicalMembers(pdu, version.strictCanonicalJson))
+  if (members instanceof EventRefusal) return members
+
+  const unhashed = [...members].flatMap(([name, member]) => (isAdded(name) ? [] : member))
+  const hashes = { sha256: sha256Base64(objectOf(unhashed)) }
+  members.set('hashes', `"hashes":${canonicalJson(hashes)}`)
+  const essential = essentialOfMembers(version, members, { type: type as string, content: content as JsonObject })
   const eventId =
-    version.eventIdFormat === 'origin' ? eventIdOf(version, hashed) : hashToEventId(version, sha256Base64(essential))
-  const pdu = addSignature(hashed, server, key.keyId, signText(essential, key))
-  const text = eventText(version, pdu)
-  return text instanceof EventRefusal ? text : makeEvent(version, eventId, roomIdOf(version, pdu, eventId), pdu, text)
+    version.eventIdFormat === 'origin' ? (pdu.event_id as EventId) : hashToEventId(version, sha256Base64(essential))
+  const signatures = { [server]: { [key.keyId]: signText(essential, key) } }
+  members.set('signatures', `"signatures":${canonicalJson(signatures)}`)
+  const text = objectOf(members.values())
+  return (
+    checkSize(text) ??
+    makeEvent(version, eventId, roomIdOf(version, pdu, eventId), Object.assign(pdu, { hashes, signatures }), text)
+  )
+}
+
+/** What the content hash does not cover. */
+function isAdded(name: string): boolean {
+  return name === 'hashes' || name === 'signatures'
 }
