@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Random } from '../util/ports.ts'
 
 const prefixes = { access: 'lta', refresh: 'ltr', login: 'ltl', openid: 'lto' } as const
@@ -10,7 +10,7 @@ export function makeToken(random: Random, kind: keyof typeof prefixes): string {
 
 /** What is stored of a token: a token of 256 random bits needs no slow hash. */
 export function hashToken(token: string): string {
-  return createHash('sha256').update(token).digest('base64url')
+  return hash('sha256', token, 'base64url')
 }
 
 const deviceAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'

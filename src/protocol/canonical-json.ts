@@ -56,8 +56,8 @@ export function canonicalMembers(value: JsonObject, strict: boolean): Map<string
 }
 
 /** The object of these members, which are in the order of their keys. */
-export function objectOf(members: Iterable<string>): string {
-  return `{${[...members].join(',')}}`
+export function objectOf(members: readonly string[]): string {
+  return `{${members.join(',')}}`
 }
 
 /** Compares texts by code point, as Canonical JSON orders keys; JavaScript's own order is by UTF-16 unit. */

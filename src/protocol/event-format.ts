@@ -4,7 +4,7 @@ import { spellingOf } from './json-oddities.ts'
 import { isJsonObject, memberOf } from './json.ts'
 import type { Json, JsonObject } from './json-types.ts'
 import type { RoomVersion } from './room-version.ts'
-import { utf8Length } from './text.ts'
+import { isWithinBytes } from './text.ts'
 
 const maxPrevEvents = 20
 const maxAuthEvents = 10
@@ -31,10 +31,10 @@ export function checkEventFormat(version: RoomVersion, pdu: JsonObject, isHistor
 
 function checkKind(pdu: JsonObject): string | undefined {
   if (typeof pdu.type !== 'string') return 'type is not a string'
-  if (utf8Length(pdu.type) > maxIdBytes) return 'type is longer than 255 bytes'
+  if (!isWithinBytes(pdu.type, maxIdBytes)) return 'type is longer than 255 bytes'
   if (pdu.state_key !== undefined) {
     if (typeof pdu.state_key !== 'string') return 'state_key is not a string'
-    if (utf8Length(pdu.state_key) > maxIdBytes) return 'state_key is longer than 255 bytes'
+    if (!isWithinBytes(pdu.state_key, maxIdBytes)) return 'state_key is longer than 255 bytes'
   }
   if (parseUserId(pdu.sender) === undefined) return 'sender is not a user id of at most 255 bytes'
   return isJsonObject(pdu.content) ? undefined : 'content is not an object'
@@ -87,7 +87,7 @@ function checkReferences(
 
 /** Not judged by the alphabet of hashes: a reference that no event can have is an event that nobody can find. */
 function isReference(value: Json): boolean {
-  return typeof value === 'string' && value.startsWith('$') && utf8Length(value) <= maxIdBytes && !value.includes('\0')
+  return typeof value === 'string' && value.startsWith('$') && isWithinBytes(value, maxIdBytes) && !value.includes('\0')
 }
 
 function isReferencePair(value: Json): boolean {

@@ -2,7 +2,7 @@ import { isServerName } from './server-name.ts'
 import type { ServerName } from './server-name.ts'
 
 export type { ServerName }
-import { isWellFormed, utf8Length } from './text.ts'
+import { isWellFormed, isWithinBytes } from './text.ts'
 
 /** `@localpart:server` (appendices, "User Identifiers"). Made only by `parseUserId`. */
 export type UserId = `@${string}:${string}`
@@ -105,5 +105,5 @@ function hasDomainForm(sigil: string, value: string): boolean {
   if (!value.startsWith(sigil)) return false
   const colon = value.indexOf(':')
   if (colon < 1 || !isServerName(value.slice(colon + 1))) return false
-  return utf8Length(value) <= maxIdBytes && !value.includes('\0') && isWellFormed(value)
+  return isWithinBytes(value, maxIdBytes) && !value.includes('\0') && isWellFormed(value)
 }

@@ -9,7 +9,7 @@ import { parseJsonObject } from './json.ts'
 import type { JsonObject } from './json-types.ts'
 import { makeEvent } from './make-event.ts'
 import type { RoomVersion } from './room-version.ts'
-import { utf8Length } from './text.ts'
+import { isWithinBytes } from './text.ts'
 
 /** The largest event, in bytes of canonical JSON, signatures included (client-server API, "Size limits"). */
 export const maxEventBytes = 65_536
@@ -47,8 +47,7 @@ export function orRefusal<T>(make: () => T): T | EventRefusal {
 
 /** Why the event of this canonical text is too large, undefined where it is not. */
 export function checkSize(text: string): EventRefusal | undefined {
-  // no unit of UTF-16 takes more than three bytes
-  if (text.length * 3 <= maxEventBytes || utf8Length(text) <= maxEventBytes) return undefined
+  if (isWithinBytes(text, maxEventBytes)) return undefined
   return new EventRefusal('event is larger than 65536 bytes', 'M_TOO_LARGE')
 }
 

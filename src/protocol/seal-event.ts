@@ -31,22 +31,22 @@ export function sealEvent(
   const members = orRefusal(() => canonicalMembers(pdu, version.strictCanonicalJson))
   if (members instanceof EventRefusal) return members
 
-  const unhashed = [...members].flatMap(([name, member]) => (isAdded(name) ? [] : member))
-  const hashes = { sha256: sha256Base64(objectOf(unhashed)) }
+  const hashes = { sha256: sha256Base64(hashedText(members)) }
   members.set('hashes', `"hashes":${canonicalJson(hashes)}`)
   const essential = essentialOfMembers(version, members, { type: type as string, content: content as JsonObject })
   const eventId =
     version.eventIdFormat === 'origin' ? (pdu.event_id as EventId) : hashToEventId(version, sha256Base64(essential))
   const signatures = { [server]: { [key.keyId]: signText(essential, key) } }
   members.set('signatures', `"signatures":${canonicalJson(signatures)}`)
-  const text = objectOf(members.values())
-  return (
-    checkSize(text) ??
-    makeEvent(version, eventId, roomIdOf(version, pdu, eventId), Object.assign(pdu, { hashes, signatures }), text)
-  )
+  pdu.hashes = hashes
+  pdu.signatures = signatures
+  const text = objectOf([...members.values()])
+  return checkSize(text) ?? makeEvent(version, eventId, roomIdOf(version, pdu, eventId), pdu, text)
 }
 
-/** What the content hash does not cover. */
-function isAdded(name: string): boolean {
-  return name === 'hashes' || name === 'signatures'
+/** What the content hash covers. */
+function hashedText(members: ReadonlyMap<string, string>): string {
+  const hashed: string[] = []
+  for (const [name, member] of members) if (name !== 'hashes' && name !== 'signatures') hashed.push(member)
+  return objectOf(hashed)
 }

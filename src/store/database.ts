@@ -7,6 +7,8 @@ export interface Conn {
   all(statement: Statement, values: Values): Promise<unknown[]>
   /** number of rows that a declared statement changed */
   run(statement: Statement, values: Values): Promise<number>
+  /** row id of the one row that a declared insert made */
+  insert(statement: Statement, values: Values): Promise<number>
 }
 
 /** A Conn inside `write`: a function that writes says so in its signature. */

@@ -3,7 +3,7 @@ import { events } from '../../schema/tables/events.ts'
 import type { EventId } from '../protocol/ids.ts'
 import type { Conn, Tx } from './database.ts'
 import { insertMany } from './insert-many.ts'
-import { query, sqlQuery, sqlRun } from './query.ts'
+import { insertOne, query, sqlQuery, sqlRun } from './query.ts'
 
 /** A whole row of `events`. */
 export type EventRow = NonNullable<Awaited<ReturnType<typeof findById.first>>>
@@ -60,38 +60,36 @@ const listIds = query<{ nids: readonly number[] }>('listEventIds')(({ db, t, p, 
   return db.select({ nid: e.event_nid, eventId: e.event_id }).from(e).where(anyOf(e.event_nid, p.nids))
 })
 
-const insert = query<{ [K in keyof NewEvent]: NewEvent[K] }>('insertEvent')(({ db, t, p }) =>
-  db
-    .insert(t(events))
-    .values({
-      event_id: p.event_id,
-      room_nid: p.room_nid,
-      type: p.type,
-      state_key_nid: p.state_key_nid,
-      sender_nid: p.sender_nid,
-      origin_server_ts: p.origin_server_ts,
-      depth: p.depth,
-      ord: p.ord,
-      writer: p.writer,
-      pos: p.pos,
-      state_before: p.state_before,
-      state_after: p.state_after,
-      outlier: p.outlier,
-      rejected: p.rejected,
-      soft_failed: p.soft_failed,
-      backfilled: p.backfilled,
-      partial_state: p.partial_state,
-      local: p.local,
-      redacted_by: null,
-      pruned_ts: p.pruned_ts,
-      thread_id: p.thread_id,
-      notify_ord: p.notify_ord,
-      auth_edges: p.auth_edges,
-      received_ts: p.received_ts,
-      json: p.json,
-    })
-    .returning({ nid: t(events).event_nid }),
-)
+const insert = insertOne<{ [K in keyof NewEvent]: NewEvent[K] }>('insertEvent')(({ db, t, p }) => ({
+  nid: t(events).event_nid,
+  insert: db.insert(t(events)).values({
+    event_id: p.event_id,
+    room_nid: p.room_nid,
+    type: p.type,
+    state_key_nid: p.state_key_nid,
+    sender_nid: p.sender_nid,
+    origin_server_ts: p.origin_server_ts,
+    depth: p.depth,
+    ord: p.ord,
+    writer: p.writer,
+    pos: p.pos,
+    state_before: p.state_before,
+    state_after: p.state_after,
+    outlier: p.outlier,
+    rejected: p.rejected,
+    soft_failed: p.soft_failed,
+    backfilled: p.backfilled,
+    partial_state: p.partial_state,
+    local: p.local,
+    redacted_by: null,
+    pruned_ts: p.pruned_ts,
+    thread_id: p.thread_id,
+    notify_ord: p.notify_ord,
+    auth_edges: p.auth_edges,
+    received_ts: p.received_ts,
+    json: p.json,
+  }),
+}))
 const insertRows = insertMany('insertEvents', events, [
   'event_nid',
   'event_id',
@@ -236,10 +234,8 @@ export async function listEventIds(conn: Conn, nids: readonly number[]): Promise
 }
 
 /** Stores an event; gives its row id. */
-export async function insertEvent(tx: Tx, event: NewEvent): Promise<number> {
-  const row = await insert.first(tx, event)
-  if (row === undefined) throw new Error('an event that was inserted has no row id')
-  return row.nid
+export function insertEvent(tx: Tx, event: NewEvent): Promise<number> {
+  return insert(tx, event)
 }
 
 /** Row ids for `count` events to be stored by `insertEvents` in the same transaction, ascending. */

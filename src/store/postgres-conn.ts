@@ -84,6 +84,11 @@ export class PostgresConn implements Conn {
     return (await this.#query(statement, values)).rowCount ?? 0
   }
 
+  async insert(statement: Statement, values: Values): Promise<number> {
+    const { rows } = await this.#query(statement, values)
+    return rows[0]?.[0] as number
+  }
+
   /** Runs SQL without parameters, several statements at once if need be. */
   async exec(sql: string): Promise<void> {
     try {

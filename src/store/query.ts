@@ -54,6 +54,26 @@ export function query<P extends object = object>(name: string) {
     callable(name, (engine) => capture(build(contextOf<P>(engine))))
 }
 
+/** An insert of one row whose `returning` is still open, and the column that is its row id. */
+interface InsertOfOne<C> {
+  readonly insert: Preparable & { returning(fields: { readonly nid: C }): Preparable }
+  readonly nid: C
+}
+
+/**
+ * Declares an insert of exactly one row: gives its row id. SQLite knows that without a `returning`, which costs as much
+ * again as the insert itself.
+ */
+export function insertOne<P extends object>(name: string) {
+  return <C>(build: (context: Build<P>) => InsertOfOne<C>): ((tx: Tx, params: P) => Promise<number>) => {
+    const statement = declareStatement(name, (engine) => {
+      const { insert, nid } = build(contextOf<P>(engine))
+      return capture(engine === 'sqlite' ? insert : insert.returning({ nid }))
+    })
+    return (tx, params) => tx.insert(statement, params)
+  }
+}
+
 function contextOf<P>(engine: Engine): Build<P> {
   return {
     engine,

@@ -52,6 +52,16 @@ export class SqliteConn implements Conn {
     }
   }
 
+  insert(statement: Statement, values: Values): Promise<number> {
+    try {
+      const { native } = this.#prepared[statement.id] ?? this.#prepare(statement)
+      const { lastInsertRowid } = native.run(...bind('sqlite', statement.compile('sqlite'), values))
+      return Promise.resolve(Number(lastInsertRowid))
+    } catch (error) {
+      return Promise.reject(sqliteError(statement.name, error))
+    }
+  }
+
   /** As `all`, at once, with SQLite's own errors. */
   allSync(statement: Statement, values: Values): unknown[] {
     const { native, decode } = this.#prepared[statement.id] ?? this.#prepare(statement)

@@ -1,5 +1,5 @@
 import type { BatchDriver } from './batch-driver.ts'
-import type { Tx } from './database.ts'
+import type { Conn, Tx } from './database.ts'
 import type { Statement, Values } from './statement.ts'
 
 /** One write of a batch: its statements, its positions, and what it wants done after the commit. */
@@ -42,19 +42,22 @@ export class WriteTx implements Tx {
     this.effects.push(fn)
   }
 
-  async all(statement: Statement, values: Values): Promise<unknown[]> {
-    this.#check()
-    try {
-      return await this.#driver.conn.all(statement, values)
-    } catch (error) {
-      throw (this.failure ??= error instanceof Error ? error : new Error(String(error)))
-    }
+  all(statement: Statement, values: Values): Promise<unknown[]> {
+    return this.#noted((conn) => conn.all(statement, values))
   }
 
-  async run(statement: Statement, values: Values): Promise<number> {
+  run(statement: Statement, values: Values): Promise<number> {
+    return this.#noted((conn) => conn.run(statement, values))
+  }
+
+  insert(statement: Statement, values: Values): Promise<number> {
+    return this.#noted((conn) => conn.insert(statement, values))
+  }
+
+  async #noted<T>(ask: (conn: Conn) => Promise<T>): Promise<T> {
     this.#check()
     try {
-      return await this.#driver.conn.run(statement, values)
+      return await ask(this.#driver.conn)
     } catch (error) {
       throw (this.failure ??= error instanceof Error ? error : new Error(String(error)))
     }
