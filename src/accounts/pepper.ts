@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { writeFileDurably } from '../util/durable-file.ts'
+import { dirname } from 'node:path'
+import { makeFolderDurably, writeFileDurably } from '../util/durable-file.ts'
 import type { Random } from '../util/ports.ts'
 
 /** Secrets that passwords are mixed with before they are hashed (P6), by id; new hashes are made with `current`. */
@@ -55,6 +56,7 @@ async function readOrMake(path: string, random: Random): Promise<string> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
   const text = newLine(random)
+  await makeFolderDurably(dirname(path), 0o700)
   await writeFileDurably(path, text)
   return text
 }

@@ -22,6 +22,11 @@ export class CliError extends Error {
   override name = 'CliError'
 }
 
+/** A command was called in a way that cannot be meant: exit code 2, as for what the parser refuses. */
+export class UsageError extends CliError {
+  override name = 'UsageError'
+}
+
 /** What every command works with. */
 export class Cli {
   readonly terminal: Terminal

@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../protocol/json-types.ts'
 import { keepProcessAlive, systemClock } from '../util/system-ports.ts'
 import type { Cli, CommandGroup } from './cli.ts'
-import { CliError } from './cli.ts'
+import { CliError, UsageError } from './cli.ts'
 import type { AdminCall } from './operator.ts'
 import { withServer } from './operator.ts'
 
@@ -34,7 +34,7 @@ export const eraseCommand: CommandGroup = (program, cli) => {
 async function erase(cli: Cli, user: string, options: EraseOptions): Promise<void> {
   const { reason, mode, dryRun = false, wait = false } = options
   const chosen = mode === undefined ? {} : { mode }
-  if (!dryRun && !reason?.trim()) throw new CliError('an erasure needs --reason')
+  if (!dryRun && !reason?.trim()) throw new UsageError('an erasure needs --reason')
   await withServer(cli, async (call) => {
     const preview = await call('POST', erasures, { user, ...chosen, dry_run: true })
     if (dryRun) return cli.printData(preview, describe)

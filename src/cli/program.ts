@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { MatrixError } from '../protocol/errors.ts'
-import { Cli, CliError } from './cli.ts'
+import { Cli, CliError, UsageError } from './cli.ts'
 import type { CommandGroup, Terminal } from './cli.ts'
 import { configCommands } from './config-commands.ts'
 import { eraseCommand } from './erase-command.ts'
@@ -54,5 +54,5 @@ function exitCode(error: unknown, terminal: Terminal): number {
   const reason =
     error instanceof Error ? (isExpected ? error.message : `${error.name}: ${error.message}`) : String(error)
   terminal.complain(`${reason}\n`)
-  return 1
+  return error instanceof UsageError ? 2 : 1
 }

@@ -1,5 +1,5 @@
 import type { CommandGroup } from './cli.ts'
-import { CliError } from './cli.ts'
+import { UsageError } from './cli.ts'
 import { parseDurationMs } from './config/kinds.ts'
 import { withServer } from './operator.ts'
 
@@ -24,9 +24,9 @@ export const tokenCommands: CommandGroup = (program, cli) => {
     .action(async (wanted: string | undefined, options: { uses?: string; for?: string }) => {
       const lifetimeMs = options.for === undefined ? undefined : parseDurationMs(options.for)
       if (options.for !== undefined && lifetimeMs === undefined)
-        throw new CliError('--for: expected a duration such as 7d')
+        throw new UsageError('--for: expected a duration such as 7d')
       if (options.uses !== undefined && !/^[1-9]\d{0,8}$/.test(options.uses))
-        throw new CliError('--uses: expected a number')
+        throw new UsageError('--uses: expected a number')
       const body = {
         ...(wanted === undefined ? {} : { token: wanted }),
         ...(options.uses === undefined ? {} : { uses_allowed: Number(options.uses) }),

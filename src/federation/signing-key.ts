@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { parseKeyId } from '../protocol/ids.ts'
 import {
   formatSigningKey,
@@ -7,7 +8,7 @@ import {
   parseSigningKey,
   type SigningKey,
 } from '../protocol/sign.ts'
-import { writeFileDurably } from '../util/durable-file.ts'
+import { makeFolderDurably, writeFileDurably } from '../util/durable-file.ts'
 import type { Random } from '../util/ports.ts'
 import type { OldKey } from './key-document.ts'
 
@@ -33,7 +34,7 @@ export function checkSigningKey({ publicKey, seed }: SigningKey): string | undef
 }
 
 /**
- * Reads the signing key from its file, or makes both when there is no such file; old keys are beside it in `PATH.old`.
+ * Reads the signing key from its file, or makes both, and their folder, when there is no such file; old keys are beside it in `PATH.old`.
  * Throws where a file is not readable as keys, or the key is on the deny list.
  */
 export async function loadSigningKeys(path: string, random: Random): Promise<OwnKeys> {
@@ -41,6 +42,7 @@ export async function loadSigningKeys(path: string, random: Random): Promise<Own
   const old = parseOldKeys((await readIfThere(oldPath(path))) ?? '', oldPath(path))
   if (text === undefined) {
     const current = generateSigningKey((size) => random.bytes(size))
+    await makeFolderDurably(dirname(path), 0o700)
     await writeFileDurably(path, `${formatSigningKey(current)}\n`, 0o600)
     return { current, old }
   }

@@ -1,4 +1,5 @@
 import { LastSeen } from '../accounts/last-seen.ts'
+import { openPasswords } from '../accounts/open-passwords.ts'
 import { Sessions } from '../accounts/sessions.ts'
 import { loadSigningKeys } from '../federation/signing-key.ts'
 import type { Prepare } from '../federation/transaction.ts'
@@ -27,7 +28,7 @@ import { startBackground } from './background.ts'
 import { makeFederation } from './federation.ts'
 import { openDatabase } from './open-database.ts'
 import { assertOwnDatabase } from './own-database.ts'
-import { makePasswords } from './passwords.ts'
+
 import { completePorts } from './ports.ts'
 import type { Ports } from './ports.ts'
 import { Repeated } from './repeat.ts'
@@ -123,7 +124,7 @@ export async function compose(
       eraser,
       thumbnailer,
       lastSeen,
-      passwords: await makePasswords(config, random, database),
+      passwords: await openPasswords(config, { random, database }),
       sessions: new Sessions(),
       // What accounts need of the parts above them: asked for once everything is there.
       get departure() {

@@ -23,6 +23,12 @@ test('a key is made when there is none, readable by its owner only, and stays', 
   expect(second.current.keyId).toBe(first.current.keyId)
 })
 
+test('the folder of the key is made with it, for its owner only', async () => {
+  path = join(folder, 'a', 'keys', 'signing.key')
+  await loadSigningKeys(path, systemRandom)
+  expect(statSync(join(folder, 'a', 'keys')).mode & 0o777).toBe(0o700)
+})
+
 test('two keys are never the same', async () => {
   const { current } = await loadSigningKeys(path, systemRandom)
   const other = await loadSigningKeys(join(folder, 'other'), systemRandom)
