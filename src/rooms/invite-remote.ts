@@ -18,8 +18,8 @@ import { writeInRoom } from './write-in-room.ts'
 
 /**
  * Invites a user of another server: the event is built here, signed by that server too, and only then part of the room
- * (server-server API, "Inviting to a room"). No lock is held while the other server is asked. Throws `M_FORBIDDEN`, what
- * the other server answered, and 502 or 504.
+ * (server-server API, "Inviting to a room"). No lock is held while the other server is asked. Throws `M_FORBIDDEN`,
+ * `M_UNSUPPORTED_ROOM_VERSION`, what else the other server answered, and 502 or 504.
  */
 export async function inviteRemotely(
   deps: RoomsDeps,
@@ -41,7 +41,7 @@ export async function inviteRemotely(
   })
   const server = serverNameOf(target)
   const body = { roomVersion: room.version.id, event: event.pdu, inviteRoomState: state.map(({ pdu }) => pdu) }
-  const returned: JsonObject = await deps.federation.invite(server, room.id, event.eventId, body)
+  const returned: JsonObject = await deps.federation.invite(server, room.id, event.eventId, body).catch(throwForInviter)
   const signed = await adoptSignatures(deps, event, returned, server)
   return writeInRoom(deps, room, [userNid], async (tx, current) => {
     await assertMaySend(tx, deps, userId, false)
@@ -51,6 +51,13 @@ export async function inviteRemotely(
       throw new MatrixError('M_FORBIDDEN', verdict.error ?? 'The invite is not allowed')
     return signed.eventId
   })
+}
+
+/** Between servers a room version has another error code than for whoever invites (client-server API, `/invite`). */
+function throwForInviter(error: unknown): never {
+  if (error instanceof MatrixError && error.errcode === 'M_INCOMPATIBLE_ROOM_VERSION')
+    throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', "The user's server does not support the version of this room")
+  throw error
 }
 
 /** The state that tells somebody outside what the room is, as whole events; the create event is always among them. */

@@ -9,7 +9,7 @@ import { listBackwardExtremities } from '../store/extremities.ts'
 import { listRelatedBy } from '../store/relation-views.ts'
 import { listStateKeys } from '../store/state-keys.ts'
 import { listTimelineBack, listTimelineForward } from '../store/read-rows.ts'
-import { listTimelinePositions } from '../store/timeline.ts'
+import { listLivePositions } from '../store/timeline.ts'
 import { readableRoom } from './access.ts'
 import { eventOfRow } from './events.ts'
 import { ignoredBy, isIgnored } from './ignored.ts'
@@ -51,17 +51,31 @@ const mostRows = 5_000
 /** The same for what surrounds an event. */
 const mostAround = 500
 
-/** The `ord` of the newest event of a room that a vector of stream positions covers. */
+/** How many of the newest events are looked at before an older token is searched for. */
+const mostNewest = 100
+
+/**
+ * The `ord` of the newest event of a room that a vector of stream positions covers. Live events are covered in their
+ * order, and history that came later stands before a live one: halving finds the place, however far back it is.
+ */
 export async function ordAt(conn: Conn, room: Pick<Room, 'nid'>, vector: StreamVector): Promise<number> {
-  let below = newestOrd
-  for (;;) {
-    const rows = await listTimelinePositions(conn, room.nid, below, 200)
-    const found = rows.find(({ writer, pos }) => pos <= (vector.get(writer) ?? 0))
-    if (found !== undefined) return found.ord
-    const last = rows.at(-1)
-    if (last === undefined) return oldestOrd
-    below = last.ord - 1
+  const isCovered = ({ writer, pos }: { readonly writer: number; readonly pos: number }) =>
+    pos <= (vector.get(writer) ?? 0)
+  const newest = await listLivePositions(conn, room.nid, newestOrd, mostNewest)
+  const found = newest.find(isCovered)
+  if (found !== undefined) return found.ord
+  let best = oldestOrd
+  let low = 1
+  let high = (newest.at(-1)?.ord ?? low) - 1
+  while (low <= high) {
+    const middle = Math.floor((low + high) / 2)
+    const [row] = await listLivePositions(conn, room.nid, middle, 1)
+    if (row === undefined || isCovered(row)) {
+      best = row?.ord ?? best
+      low = middle + 1
+    } else high = row.ord - 1
   }
+  return best
 }
 
 /** A page of a room's timeline: `GET /rooms/{roomId}/messages`. Throws `M_FORBIDDEN`. */

@@ -9,8 +9,9 @@ const positions = sqlQuery<
   { roomNid: number; ord: number; most: number },
   { ord: number; writer: number; pos: number }
 >(
-  'listTimelinePositions',
-  `select ord, writer, pos from events where room_nid = :roomNid and ord is not null and ord <= :ord order by ord desc limit :most`,
+  'listLivePositions',
+  `select ord, writer, pos from events
+   where room_nid = :roomNid and ord is not null and ord <= :ord and not backfilled order by ord desc limit :most`,
 )
 const ownMemberships = sqlQuery<
   { roomNid: number; stateKeyNid: number },
@@ -31,8 +32,8 @@ const transactionsOf = sqlQuery<
      where event_nid in ${list('nids', 'int')} and +user_nid = :userNid and device_id = :deviceId`,
 )
 
-/** Order and stream positions at or before an `ord`, newest first. */
-export function listTimelinePositions(
+/** Order and stream positions of live events at or before an `ord`, newest first. */
+export function listLivePositions(
   conn: Conn,
   roomNid: number,
   ord: number,

@@ -72,6 +72,18 @@ describe('a template for a leave', () => {
   })
 })
 
+describe('the answer to an invite', () => {
+  test('of a server that does not know the version of the room tells the inviter so', async () => {
+    const { room_id: roomId } = await stage.alice.ok('POST', '/createRoom', {})
+    const told = { errcode: 'M_INCOMPATIBLE_ROOM_VERSION', error: 'no', room_version: '12' }
+    const { status, body } = await stage.while(
+      async (request) => (request.url.includes('/invite/') ? Response.json(told, { status: 400 }) : undefined),
+      () => stage.alice.call('POST', `/rooms/${at(roomId)}/invite`, { user_id: '@mallory:evil.test' }),
+    )
+    expect([status, body.errcode]).toEqual([400, 'M_UNSUPPORTED_ROOM_VERSION'])
+  })
+})
+
 describe('the answer to send_join', () => {
   test.each(['{}', '[]', '[200,{}]', '{"state":{},"auth_chain":[]}', '{"state":[]}', '<html>', '', deepJson, 'null'])(
     '%.30s makes no member',

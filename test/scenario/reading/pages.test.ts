@@ -3,9 +3,12 @@ import { parseRoomEventFilter } from '../../../src/protocol/filter.ts'
 import type { EventId } from '../../../src/protocol/ids.ts'
 import type { JsonObject } from '../../../src/protocol/json-types.ts'
 import { readRelations, readThreads } from '../../../src/rooms/relations.ts'
-import { readContext } from '../../../src/rooms/timeline.ts'
+import { oldestOrd, ordAt, readContext } from '../../../src/rooms/timeline.ts'
 import { globalRoom, putAccountData } from '../../../src/store/account-data.ts'
+import type { StreamVector } from '../../../src/store/database.ts'
+import { findEventById } from '../../../src/store/events.ts'
 import { insertRelation } from '../../../src/store/relations.ts'
+import { readVector } from '../../../src/store/sync.ts'
 import { engines } from '../../support/store.ts'
 import { ReadingWorld } from './world.ts'
 import type { ClientEvent } from './world.ts'
@@ -69,6 +72,22 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
     expect(await walk('b', { senders: [alice], types: ['m.room.message'] })).toHaveLength(9)
     expect(await walk('f', { contains_url: true })).toHaveLength(5)
     expect(await walk('f', { types: ['nothing.like.it'] })).toEqual([])
+  })
+
+  test('a token of /sync is a place in the timeline, however old it is', async () => {
+    const { world, alice, id } = await start(engine)
+    await using _ = world
+    const { nid } = await world.read((conn) => world.deps.roomCache.get(conn, id))
+    const { id: other } = await world.engine.room(alice)
+    const ordOf = async (eventId: EventId) => (await world.read((conn) => findEventById(conn, eventId)))?.ord
+    const tokens: { readonly vector: StreamVector; readonly ord: number | null | undefined }[] = []
+    for (let i = 0; i < 350; i++) {
+      const said = await world.say(id, alice, `${i}`)
+      if (i % 3 === 0) await world.say(other, alice, 'elsewhere')
+      if (i % 25 === 0 || i === 349) tokens.push({ vector: await world.read(readVector), ord: await ordOf(said) })
+    }
+    for (const { vector, ord } of tokens) expect(await world.read((conn) => ordAt(conn, { nid }, vector))).toBe(ord)
+    expect(await world.read((conn) => ordAt(conn, { nid }, new Map()))).toBe(oldestOrd)
   })
 
   test('lazy loading gives the members who sent the page', async () => {
