@@ -23,15 +23,14 @@ export async function currentAuthState(
 ): Promise<{ readonly state: AuthState | undefined; readonly events: readonly RoomEvent[] }> {
   const { memo } = room
   const keys = requiredState(draft)
-  const wanted = [createKey, ...keys].filter(({ type, stateKey }) => !memo.has(type, stateKey))
-  if (wanted.length > 0) await deps.roomCache.stateEvents(conn, room, wanted)
-  const create = memo.get('m.room.create', '')
-  const events: RoomEvent[] = []
-  for (const { type, stateKey } of keys) {
-    const event = memo.get(type, stateKey)
-    if (event !== undefined) events.push(event)
-  }
-  return { state: create && new AuthState(create, (type, stateKey) => memo.get(type, stateKey)), events }
+  const isKnown = memo.has(createKey.type, '') && keys.every(({ type, stateKey }) => memo.has(type, stateKey))
+  // all taken out at one moment: the memo forgets when it is full
+  const [create, ...found] = isKnown
+    ? [createKey, ...keys].map(({ type, stateKey }) => memo.get(type, stateKey))
+    : await deps.roomCache.stateEvents(conn, room, [createKey, ...keys])
+  const events = found.filter((event) => event !== undefined)
+  const find = (type: string, key: string) => events.find((event) => event.type === type && event.stateKey === key)
+  return { state: create && new AuthState(create, find), events }
 }
 
 /** As `currentAuthState`, for the state of any group. */

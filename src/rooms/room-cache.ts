@@ -169,8 +169,8 @@ export class RoomCache {
 
   /** An event of the room's current state, undefined where the place is empty. */
   async stateEvent(conn: Conn, room: Room, type: string, stateKey: string): Promise<RoomEvent | undefined> {
-    if (!room.memo.has(type, stateKey)) await this.stateEvents(conn, room, [{ type, stateKey }])
-    return room.memo.get(type, stateKey)
+    if (room.memo.has(type, stateKey)) return room.memo.get(type, stateKey)
+    return (await this.stateEvents(conn, room, [{ type, stateKey }]))[0]
   }
 
   /** Events of the room's current state at these places, in their order; undefined for empty places. */

@@ -5,7 +5,10 @@ const mostEntries = 300
 
 type Places = Map<string, RoomEvent | undefined>
 
-/** Events of one state group that were loaded already. A group never changes, so what is known stays true. */
+/**
+ * Events of one state group that were loaded already. A group never changes, so what is known stays true; anything may be
+ * forgotten at any time.
+ */
 export class StateMemo {
   /** by type and state key: one text of both would have to be made for each question */
   readonly #events = new Map<string, Places>()
