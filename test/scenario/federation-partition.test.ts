@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { ReplyEvent } from '../support/reply.ts'
 import { RoomsWorld, type WorldUser } from '../support/rooms-world.ts'
 
 const part = encodeURIComponent
@@ -13,7 +14,7 @@ const setTopic = (user: WorldUser, roomId: string, topic: string) =>
 /** The texts of a room as a user sees them, oldest first. */
 async function texts(user: WorldUser, roomId: string): Promise<string[]> {
   const { chunk } = await user.ok('GET', `/rooms/${part(roomId)}/messages?dir=b&limit=500`)
-  return (chunk as { type: string; content: { body?: string } }[])
+  return chunk
     .filter(({ type, content }) => type === 'm.room.message' && content.body !== undefined)
     .map(({ content }) => content.body as string)
     .toReversed()
@@ -21,11 +22,7 @@ async function texts(user: WorldUser, roomId: string): Promise<string[]> {
 
 /** The state of a room without what differs by reader: event ids by type and state key. */
 async function stateOf(user: WorldUser, roomId: string): Promise<Record<string, string>> {
-  const events = (await user.ok('GET', `/rooms/${part(roomId)}/state`)) as {
-    type: string
-    state_key: string
-    event_id: string
-  }[]
+  const events = await user.ok<ReplyEvent[]>('GET', `/rooms/${part(roomId)}/state`)
   const entries = events.map(({ type, state_key, event_id }) => [`${type} ${state_key}`, event_id] as const)
   return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -30,12 +30,12 @@ import { silentLog } from '../../src/util/log.ts'
 import { systemRandom } from '../../src/util/system-ports.ts'
 import { FakeClock } from './clock.ts'
 import { makePlace } from './store.ts'
+import type { Reply } from './reply.ts'
 
 /** An answer: its status, and its body as whatever the test expects. */
 export interface Answer {
   readonly status: number
-  // oxlint-disable-next-line no-explicit-any -- a test reads what it expects
-  readonly body: any
+  readonly body: Reply
   readonly headers: Headers
 }
 
@@ -133,7 +133,7 @@ export async function startAccounts(
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
       const answer = await app.fetch(request, { address: '192.0.2.77' })
-      return { status: answer.status, body: await answer.json(), headers: answer.headers }
+      return { status: answer.status, body: (await answer.json()) as Reply, headers: answer.headers }
     }
     const register: AccountsWorld['register'] = async (name, secret = 'correct horse') => {
       const { status, body } = await call('POST', '/_matrix/client/v3/register', {

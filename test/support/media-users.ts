@@ -1,12 +1,12 @@
 import type { RoomsWorld } from './rooms-world.ts'
+import type { Reply } from './reply.ts'
 
 /** An answer of the media repository. */
 export interface MediaAnswer {
   readonly status: number
   readonly headers: Headers
   readonly bytes: Buffer
-  // eslint-disable-next-line typescript/no-explicit-any -- tests look into answers by name
-  readonly json: any
+  readonly json: Reply
 }
 
 /** A user who uploads and downloads. Paths begin after `/_matrix`. */

@@ -14,12 +14,12 @@ import { systemClock } from '../../src/util/system-ports.ts'
 import { EvilServer } from './evil.ts'
 import { FakeNetwork } from './fake-net.ts'
 import { testDatabase } from './postgres-database.ts'
+import type { Reply } from './reply.ts'
 
 /** An answer of the client-server API. */
 export interface Answer {
   readonly status: number
-  // eslint-disable-next-line typescript/no-explicit-any -- tests look into answers by name
-  readonly body: any
+  readonly body: Reply
 }
 
 /** A user of one of the servers, with an access token. */
@@ -28,7 +28,7 @@ export interface WorldUser {
   /** any request to the client-server API; the path begins after `/_matrix/client/v3` */
   call(method: string, path: string, body?: unknown): Promise<Answer>
   /** as `call`, and fails unless the answer is 200 */
-  ok(method: string, path: string, body?: unknown): Promise<Answer['body']>
+  ok<T = Reply>(method: string, path: string, body?: unknown): Promise<T>
 }
 
 /** One whole server, without sockets. */
@@ -162,18 +162,18 @@ async function register({ name, fetch }: WorldServer, localpart: string | undefi
     }
     const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
     const answer = await fetch(new Request(`https://${name}/_matrix/client/v3${path}`, init))
-    return { status: answer.status, body: await answer.json() }
+    return { status: answer.status, body: (await answer.json()) as Reply }
   }
-  const ok = async (method: string, path: string, body?: unknown) => {
+  const ok = async <T = Reply>(method: string, path: string, body?: unknown): Promise<T> => {
     const answer = await call(method, path, body)
     if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
-    return answer.body
+    return answer.body as T
   }
   const auth = { type: 'm.login.dummy' }
   const made =
     localpart === undefined
       ? await ok('POST', '/register?kind=guest', {})
       : await ok('POST', '/register', { username: localpart, password: 'correct horse', auth })
-  login.token = made.access_token as string
+  login.token = made.access_token
   return { id: made.user_id, call, ok }
 }

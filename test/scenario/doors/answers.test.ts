@@ -5,6 +5,7 @@ import { referenceTo, testKey, version } from '../../support/engine.ts'
 import { idOf } from '../../support/evil/pdu.ts'
 import { EvilRoom } from '../../support/evil/room.ts'
 import { answers, raw, Stage, them, userOf } from '../../support/evil/stage.ts'
+import { roomOf } from '../../support/reply.ts'
 
 let stage: Stage
 beforeAll(async () => {
@@ -139,8 +140,7 @@ describe('JSON of 50,000 levels', () => {
   const topic = '{"type":"m.room.topic","state_key":"","sender":"@mallory:evil.test","content":{"topic":"shallow"}}'
   const types = async (roomId: string, membership: 'invite' | 'knock') => {
     const sync = await stage.alice.ok('GET', '/sync')
-    const { [`${membership}_state`]: told } = sync.rooms[membership][roomId]
-    return told.events.map(({ type }: { type: string }) => type)
+    return roomOf(sync, roomId, membership)[`${membership}_state`].events.map(({ type }) => type)
   }
 
   test('in the stripped state of an invite is left out, and she can sync', async () => {

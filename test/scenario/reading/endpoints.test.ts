@@ -33,7 +33,7 @@ test('the endpoints of reading, as clients call them', async () => {
 
   // members
   const members = await bob.ok('GET', `${path}/members?membership=join`)
-  expect(members.chunk.map(({ state_key: id }: { state_key: string }) => id).toSorted()).toEqual([alice.id, bob.id])
+  expect(members.chunk.map(({ state_key: id }) => id).toSorted()).toEqual([alice.id, bob.id])
   expect((await bob.ok('GET', `${path}/members?not_membership=join`)).chunk).toEqual([])
   expect((await bob.call('GET', `${path}/members?membership=nonsense`)).status).toBe(400)
   expect(Object.keys((await bob.ok('GET', `${path}/joined_members`)).joined).toSorted()).toEqual([alice.id, bob.id])
@@ -43,8 +43,9 @@ test('the endpoints of reading, as clients call them', async () => {
   const own = await alice.ok('GET', `${path}/messages?dir=b&limit=1`)
   expect(own.chunk[0]).toMatchObject({ event_id: first, unsigned: { transaction_id: 't1', membership: 'join' } })
   const others = await bob.ok('GET', `${path}/messages?dir=b&limit=1`)
-  expect(others.chunk[0].unsigned).not.toHaveProperty('transaction_id')
-  expect((await bob.ok('GET', `${path}/messages?dir=f&limit=100000`)).chunk[0].type).toBe('m.room.create')
+  expect(others.chunk).toHaveLength(1)
+  expect(others.chunk[0]?.unsigned).not.toHaveProperty('transaction_id')
+  expect((await bob.ok('GET', `${path}/messages?dir=f&limit=100000`)).chunk[0]?.type).toBe('m.room.create')
   for (const query of ['', '?dir=x', '?dir=b&limit=0', '?dir=b&from=nonsense', '?dir=b&filter=nonsense'])
     expect((await bob.call('GET', `${path}/messages${query}`)).status, query).toBe(400)
 
@@ -59,12 +60,12 @@ test('the endpoints of reading, as clients call them', async () => {
   const { unsigned } = await alice.ok('GET', `${path}/event/${encodeURIComponent(first)}`)
   expect(unsigned['m.relations']['m.thread']).toMatchObject({ count: 1, current_user_participated: true })
   const v1 = `/../v1${path}`
-  expect((await bob.ok('GET', `${v1}/relations/${encodeURIComponent(first)}`)).chunk[0].event_id).toBe(second)
+  expect((await bob.ok('GET', `${v1}/relations/${encodeURIComponent(first)}`)).chunk[0]?.event_id).toBe(second)
   expect(
     (await bob.ok('GET', `${v1}/relations/${encodeURIComponent(first)}/m.thread/m.room.message?dir=f`)).chunk,
   ).toHaveLength(1)
   expect((await bob.ok('GET', `${v1}/relations/${encodeURIComponent(first)}?recurse=true`)).recursion_depth).toBe(3)
-  expect((await bob.ok('GET', `${v1}/threads?include=participated`)).chunk[0].event_id).toBe(first)
+  expect((await bob.ok('GET', `${v1}/threads?include=participated`)).chunk[0]?.event_id).toBe(first)
 
   // who is not in the room
   const mallory = await server.user('mallory')

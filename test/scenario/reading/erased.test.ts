@@ -6,7 +6,7 @@ import { readMembers, readRoomState } from '../../../src/rooms/state-view.ts'
 import { readEvent } from '../../../src/rooms/timeline.ts'
 import { listEventsByIds } from '../../../src/store/events.ts'
 import { engines } from '../../support/store.ts'
-import type { ClientEvent } from './world.ts'
+import type { ReplyEvent } from '../../support/reply.ts'
 import { ReadingWorld } from './world.ts'
 
 async function start(engine: (typeof engines)[number], version = '11') {
@@ -31,7 +31,7 @@ describe.each(engines)('what an erased person wrote, on %s', (engine) => {
     expect(await world.bodies(asCarol, id)).toEqual([undefined, 'bob wrote this'])
     expect(await world.bodies({ ...asBob, isAlwaysNew: true }, id)).toEqual([undefined, 'bob wrote this'])
     const { text } = await world.read((conn) => readEvent(world.deps, conn, asCarol, id, secret))
-    const event = JSON.parse(text) as ClientEvent
+    const event = JSON.parse(text) as ReplyEvent
     expect(event.content).toEqual({})
     expect(event.unsigned.redacted_because).toMatchObject({ type: 'm.room.redaction', sender: alice, redacts: secret })
     await world.forget(bob, id)
@@ -153,7 +153,7 @@ describe.each(engines)('what an erased person wrote, on %s', (engine) => {
           { format },
         ),
       )
-      const event = JSON.parse(shown?.text ?? '') as ClientEvent
+      const event = JSON.parse(shown?.text ?? '') as ReplyEvent
       expect(event).toMatchObject({ type: 'm.room.redaction', redacts: mine })
       expect(shown?.text, format).not.toContain('alice says why')
       expect('hashes' in event).toBe(format === 'federation')

@@ -11,7 +11,7 @@ import { insertRelation } from '../../../src/store/relations.ts'
 import { readVector } from '../../../src/store/sync.ts'
 import { engines } from '../../support/store.ts'
 import { ReadingWorld } from './world.ts'
-import type { ClientEvent } from './world.ts'
+import type { ReplyEvent } from '../../support/reply.ts'
 
 async function start(engine: (typeof engines)[number]) {
   const world = await ReadingWorld.start(engine)
@@ -100,7 +100,7 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
     ])
     // forwards the newest event of a page is its last
     const whole = await world.page(asAlice, id, { dir: 'f', limit: 50, filter: { lazy_load_members: true } })
-    expect(whole.state.map(({ text }) => (JSON.parse(text) as ClientEvent).state_key)).toEqual(
+    expect(whole.state.map(({ text }) => (JSON.parse(text) as ReplyEvent).state_key)).toEqual(
       expect.arrayContaining([alice, bob]),
     )
   })
@@ -155,9 +155,9 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
       world.read(async (conn) => {
         const options = { limit: 0, filter: parseRoomEventFilter(filter) }
         const found = await readContext(world.deps, conn, asBob, id, said, options)
-        return found.state.map(({ text }) => JSON.parse(text) as ClientEvent)
+        return found.state.map(({ text }) => JSON.parse(text) as ReplyEvent)
       })
-    const members = (events: ClientEvent[]) => events.filter(({ type }) => type === 'm.room.member')
+    const members = (events: ReplyEvent[]) => events.filter(({ type }) => type === 'm.room.member')
     const [whole, lazy] = [await state({}), await state({ lazy_load_members: true })]
     expect(members(whole).map(({ state_key: who }) => who)).toEqual(expect.arrayContaining([alice, bob]))
     expect(members(lazy).map(({ state_key: who }) => who)).toEqual([alice])
@@ -193,13 +193,13 @@ describe.each(engines)('pages of a room, on %s', (engine) => {
     await world.send(other, alice, 'org.example.ref', relates('m.reference', root))
     const { events } = await world.page(asBob, id)
     const bundle = events.find(({ event_id: eventId }) => eventId === root)?.unsigned['m.relations']
-    expect(bundle['m.replace'].content.body).toBe('newest')
-    expect(bundle['m.thread']).toMatchObject({
+    expect(bundle?.['m.replace'].content.body).toBe('newest')
+    expect(bundle?.['m.thread']).toMatchObject({
       count: 1,
       current_user_participated: true,
       latest_event: { event_id: reply },
     })
-    expect(bundle['m.reference']).toEqual({ chunk: [{ event_id: reference }] })
+    expect(bundle?.['m.reference']).toEqual({ chunk: [{ event_id: reference }] })
     expect(JSON.stringify(events)).not.toContain('from elsewhere')
   })
 

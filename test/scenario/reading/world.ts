@@ -13,18 +13,7 @@ import type { Engine } from '../../../src/store/statement.ts'
 import { putUserReturned } from '../../../src/store/users.ts'
 import { makeEngine } from '../../support/engine.ts'
 import type { TestEngine } from '../../support/engine.ts'
-
-/** An event as a client reads it. */
-export interface ClientEvent {
-  readonly event_id: EventId
-  readonly type: string
-  readonly sender: string
-  readonly state_key?: string
-  readonly content: JsonObject
-  readonly room_id?: string
-  // oxlint-disable-next-line no-explicit-any -- a test reads what it expects
-  readonly unsigned: any
-}
+import type { ReplyEvent } from '../../support/reply.ts'
 
 /** The reading side over the engine. */
 export class ReadingWorld implements AsyncDisposable {
@@ -100,7 +89,7 @@ export class ReadingWorld implements AsyncDisposable {
     const page = await this.read((conn) => readPage(this.deps, conn, viewer, roomId, async () => request))
     return {
       ...page,
-      events: page.chunk.map(({ text }) => JSON.parse(text) as ClientEvent),
+      events: page.chunk.map(({ text }) => JSON.parse(text) as ReplyEvent),
       next: page.end === undefined ? undefined : Number(page.end.slice(1)),
     }
   }

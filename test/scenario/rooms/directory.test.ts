@@ -58,9 +58,7 @@ describe.each(engines)('on %s', (engine) => {
     const secret = await make({ name: 'Secret', visibility: 'private' })
     await bob.ok('POST', `/rooms/${at(plain)}/join`, {})
     const ids = async (user: WorldUser, body: object, query = '') =>
-      ((await user.ok('POST', `/publicRooms${query}`, body)).chunk as { room_id: string }[]).map(
-        ({ room_id: roomId }) => roomId,
-      )
+      (await user.ok('POST', `/publicRooms${query}`, body)).chunk.map(({ room_id: roomId }) => roomId)
     expect(await ids(bob, {})).toEqual([plain, garden, space])
     expect(await ids(bob, { filter: { generic_search_term: 'BEES' } })).toEqual([garden])
     expect(await ids(bob, { filter: { generic_search_term: '100%' } })).toEqual([garden])

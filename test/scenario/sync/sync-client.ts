@@ -1,16 +1,5 @@
 import type { WorldUser } from '../../support/rooms-world.ts'
-
-/** An event of an answer. */
-export interface SyncEvent {
-  readonly event_id: string
-  readonly type: string
-  readonly sender: string
-  readonly state_key?: string
-  // oxlint-disable-next-line no-explicit-any -- a test reads what it expects
-  readonly content: any
-  // oxlint-disable-next-line no-explicit-any -- a test reads what it expects
-  readonly unsigned?: any
-}
+import type { Reply, ReplyEvent, SyncRoom, SyncSection } from '../../support/reply.ts'
 
 /** What the client asks for in each request. */
 export interface SyncOptions {
@@ -37,8 +26,7 @@ export class SyncClient {
     this.defaults = defaults
   }
 
-  // oxlint-disable-next-line no-explicit-any -- a test reads what it expects
-  async sync(more: SyncOptions = {}): Promise<any> {
+  async sync(more: SyncOptions = {}): Promise<Reply> {
     const { filter, timeout = 0, fullState, stateAfter, since = this.next } = { ...this.defaults, ...more }
     const query = new URLSearchParams({ timeout: String(timeout) })
     if (since !== undefined) query.set('since', since)
@@ -47,21 +35,20 @@ export class SyncClient {
     if (stateAfter !== undefined) query.set(stateAfter, 'true')
     const answer = await this.user.ok('GET', `/sync?${query.toString()}`)
     this.next = answer.next_batch
-    for (const [roomId, section] of Object.entries(answer.rooms?.join ?? {}))
-      this.#apply(roomId, section as Record<string, unknown>)
+    for (const [roomId, section] of Object.entries(answer.rooms?.join ?? {})) this.#apply(roomId, section)
     for (const roomId of Object.keys(answer.rooms?.leave ?? {})) this.state.delete(roomId)
     return answer
   }
 
-  #apply(roomId: string, section: Record<string, unknown>): void {
+  #apply(roomId: string, section: SyncRoom): void {
     const state = this.state.get(roomId) ?? new Map<string, string>()
     const timeline = this.timeline.get(roomId) ?? []
     this.state.set(roomId, state)
     this.timeline.set(roomId, timeline)
-    const put = ({ type, state_key, event_id }: SyncEvent) =>
+    const put = ({ type, state_key, event_id }: ReplyEvent) =>
       state_key === undefined ? undefined : state.set(`${type} ${state_key}`, event_id)
-    const events = (key: string) => (section[key] as { events?: SyncEvent[] } | undefined)?.events ?? []
     const after = 'state_after' in section ? 'state_after' : 'org.matrix.msc4222.state_after'
+    const events = (key: 'state' | 'timeline' | typeof after) => section[key]?.events ?? []
     const isAfter = after in section
     for (const event of events(isAfter ? after : 'state')) put(event)
     for (const event of events('timeline')) {
@@ -73,7 +60,7 @@ export class SyncClient {
 
 /** The state of a room as the server gives it, in the form of `SyncClient.state`. */
 export async function serverState(user: WorldUser, roomId: string): Promise<Map<string, string>> {
-  const events = (await user.ok('GET', `/rooms/${encodeURIComponent(roomId)}/state`)) as SyncEvent[]
+  const events = await user.ok<ReplyEvent[]>('GET', `/rooms/${encodeURIComponent(roomId)}/state`)
   return new Map(events.map(({ type, state_key, event_id }) => [`${type} ${state_key}`, event_id]))
 }
 
@@ -113,8 +100,7 @@ export async function join(user: WorldUser, roomId: string): Promise<void> {
 }
 
 /** The bodies of a room's timeline in an answer. */
-// oxlint-disable-next-line no-explicit-any -- a test reads what it expects
-export function bodiesOf(answer: any, roomId: string, section = 'join'): unknown[] {
-  const events = (answer.rooms?.[section]?.[roomId]?.timeline.events ?? []) as SyncEvent[]
+export function bodiesOf(answer: Reply, roomId: string, section: SyncSection = 'join'): unknown[] {
+  const events = answer.rooms?.[section]?.[roomId]?.timeline.events ?? []
   return events.filter(({ type }) => type === 'm.room.message').map(({ content }) => content.body)
 }

@@ -3,6 +3,8 @@ import type { WorldUser } from '../../support/rooms-world.ts'
 import { RoomsWorld } from '../../support/rooms-world.ts'
 import { systemClock } from '../../../src/util/system-ports.ts'
 import { SyncClient, bodiesOf, join, makeRoom, say, setState } from './sync-client.ts'
+import type { Reply } from '../../support/reply.ts'
+import { roomOf } from '../../support/reply.ts'
 
 let world: RoomsWorld
 let serial = 0
@@ -10,11 +12,8 @@ const newUser = (name: string, server = 'a.test'): Promise<WorldUser> => world.s
 const room$ = encodeURIComponent
 const typing = (user: WorldUser, room: string, body: object, as = user.id) =>
   user.call('PUT', `/rooms/${room$(room)}/typing/${room$(as)}`, body)
-const ephemeral = (
-  answer: { rooms?: { join?: Record<string, { ephemeral: { events: { type: string; content: object }[] } }> } },
-  room: string,
-  type: string,
-) => answer.rooms?.join?.[room]?.ephemeral.events.find((event) => event.type === type)?.content
+const ephemeral = (answer: Reply, room: string, type: string) =>
+  answer.rooms?.join?.[room]?.ephemeral.events.find((event) => event.type === type)?.content
 
 beforeAll(async () => {
   world = await RoomsWorld.start('a.test', 'b.test')
@@ -55,7 +54,7 @@ describe('receipts, typing, account data', () => {
     const client = new SyncClient(alice)
     await client.sync()
     await alice.ok('POST', `/rooms/${room$(room)}/read_markers`, { 'm.fully_read': two, 'm.read': one })
-    const section = (await client.sync()).rooms.join[room]
+    const section = roomOf(await client.sync(), room)
     expect(section.account_data.events).toEqual([{ type: 'm.fully_read', content: { event_id: two } }])
     expect(section.unread_notifications.notification_count).toBe(1)
     await alice.ok('POST', `/rooms/${room$(room)}/receipt/m.fully_read/${room$(one)}`, {})
@@ -117,20 +116,20 @@ describe('receipts, typing, account data', () => {
     await alice.ok('PUT', `/user/${room$(alice.id)}/rooms/${room$(room)}/tags/u.work`, { order: 0.5 })
     const answer = await client.sync()
     expect(answer.account_data.events).toEqual([{ type: 'org.example.a', content: { a: 1 } }])
-    expect(answer.rooms.join[room].account_data.events).toEqual([
+    expect(roomOf(answer, room).account_data.events).toEqual([
       { type: 'm.tag', content: { tags: { 'u.work': { order: 0.5 } } } },
     ])
     expect((await client.sync()).account_data).toBeUndefined()
     await alice.ok('PUT', '/pushrules/global/content/cake', { pattern: 'cake', actions: ['notify'] })
     const rules = (await client.sync()).account_data.events
     expect(rules).toHaveLength(1)
-    expect(rules[0].content.global.content[0].rule_id).toBe('cake')
+    expect(rules[0]?.content).toMatchObject({ global: { content: [{ rule_id: 'cake' }] } })
     const first = await new SyncClient(alice).sync()
     expect(first.account_data.events.map(({ type }: { type: string }) => type).toSorted()).toEqual([
       'm.push_rules',
       'org.example.a',
     ])
-    expect(first.rooms.join[room].account_data.events).toHaveLength(1)
+    expect(roomOf(first, room).account_data.events).toHaveLength(1)
   })
 })
 

@@ -3,6 +3,7 @@ import type { WorldUser } from '../../support/rooms-world.ts'
 import { RoomsWorld } from '../../support/rooms-world.ts'
 import { systemClock } from '../../../src/util/system-ports.ts'
 import { SyncClient, bodiesOf, join, makeRoom, say, serverState, setState } from './sync-client.ts'
+import { roomOf } from '../../support/reply.ts'
 
 let world: RoomsWorld
 let serial = 0
@@ -31,9 +32,8 @@ describe('/sync of other memberships', () => {
     const client = new SyncClient(bob)
     await client.sync()
     const room = await makeRoom(alice, { preset: 'private_chat', name: 'secret garden', invite: [bob.id] })
-    const { events } = (await client.sync()).rooms.invite[room].invite_state
-    const byType = (type: string, key = '') =>
-      events.find((event: { type: string; state_key: string }) => event.type === type && event.state_key === key)
+    const { events } = roomOf(await client.sync(), room, 'invite').invite_state
+    const byType = (type: string, key = '') => events.find((event) => event.type === type && event.state_key === key)
     expect(byType('m.room.name')?.content.name).toBe('secret garden')
     expect(byType('m.room.member', bob.id)?.content.membership).toBe('invite')
     expect(byType('m.room.member', alice.id)?.content.membership).toBe('join')
@@ -54,7 +54,7 @@ describe('/sync of other memberships', () => {
     await say(alice, room, 'after')
     const answer = await client.sync()
     expect(answer.rooms.join).toBeUndefined()
-    const { timeline } = answer.rooms.leave[room]
+    const { timeline } = roomOf(answer, room, 'leave')
     expect(bodiesOf(answer, room, 'leave')).toEqual(['before'])
     expect(timeline.events.at(-1)).toMatchObject({
       type: 'm.room.member',
@@ -80,7 +80,7 @@ describe('/sync of other memberships', () => {
     await act(bob, room, 'leave')
     await act(bob, room, 'forget')
     const answer = await client.sync()
-    expect(answer.rooms.leave[room].timeline.events).toHaveLength(1)
+    expect(roomOf(answer, room, 'leave').timeline.events).toHaveLength(1)
     expect(bodiesOf(answer, room, 'leave')).toEqual([])
   })
 
@@ -125,7 +125,7 @@ describe('/sync of other memberships', () => {
     const client = new SyncClient(bob)
     await client.sync()
     await bob.ok('POST', `/knock/${room$(room)}`, {})
-    const { knock_state } = (await client.sync()).rooms.knock[room]
+    const { knock_state } = roomOf(await client.sync(), room, 'knock')
     expect(
       knock_state.events.some(
         (event: { type: string; content: { membership?: string } }) => event.content.membership === 'knock',
@@ -139,8 +139,8 @@ describe('/sync of other memberships', () => {
     const client = new SyncClient(peer)
     await client.sync()
     const room = await makeRoom(alice, { preset: 'private_chat', name: 'far away', invite: [peer.id] })
-    const { events } = (await client.sync({ timeout: 5_000 })).rooms.invite[room].invite_state
-    expect(events.find(({ type }: { type: string }) => type === 'm.room.name').content.name).toBe('far away')
+    const { events } = roomOf(await client.sync({ timeout: 5_000 }), room, 'invite').invite_state
+    expect(events.find(({ type }) => type === 'm.room.name')?.content.name).toBe('far away')
     await act(peer, room, 'leave')
     const section = await eventually(async () => (await client.sync()).rooms?.leave?.[room])
     const all = [...section.state.events, ...section.timeline.events]
@@ -156,7 +156,7 @@ describe('/sync of other memberships', () => {
     const client = new SyncClient(peer)
     await client.sync()
     await peer.ok('POST', `/join/${room$(room)}?server_name=a.test`, {})
-    const section = (await client.sync({ timeout: 5_000 })).rooms.join[room]
+    const section = roomOf(await client.sync({ timeout: 5_000 }), room)
     expect(section.timeline.events.at(-1)).toMatchObject({ type: 'm.room.member', state_key: peer.id })
     expect(client.state.get(room)).toEqual(await serverState(peer, room))
     await say(alice, room, 'new')

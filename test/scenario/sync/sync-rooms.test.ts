@@ -2,12 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { WorldUser } from '../../support/rooms-world.ts'
 import { RoomsWorld } from '../../support/rooms-world.ts'
 import { SyncClient, bodiesOf, join, makeRoom, say, send, serverState, setState } from './sync-client.ts'
+import type { Reply, SyncRoom } from '../../support/reply.ts'
+import { roomOf } from '../../support/reply.ts'
 
 let world: RoomsWorld
 let serial = 0
 const newUser = (name: string): Promise<WorldUser> => world.server('a.test').user(`${name}${++serial}`)
-const members = (section: { events: { type: string; state_key: string }[] }) =>
-  section.events.filter(({ type }) => type === 'm.room.member').map(({ state_key }) => state_key)
+const members = ({ events }: SyncRoom['state']) =>
+  events.filter(({ type }) => type === 'm.room.member').map(({ state_key }) => state_key)
 
 beforeAll(async () => {
   world = await RoomsWorld.start('a.test')
@@ -22,7 +24,7 @@ describe('/sync of joined rooms', () => {
     for (let i = 0; i < 15; i++) await say(bob, room, `m${i}`)
     const client = new SyncClient(alice)
     const answer = await client.sync()
-    const section = answer.rooms.join[room]
+    const section = roomOf(answer, room)
     expect(bodiesOf(answer, room)).toEqual(Array.from({ length: 10 }, (_, i) => `m${i + 5}`))
     expect(section.timeline.limited).toBe(true)
     expect(section.summary).toEqual({ 'm.joined_member_count': 2, 'm.invited_member_count': 0 })
@@ -33,7 +35,7 @@ describe('/sync of joined rooms', () => {
       'GET',
       `/rooms/${encodeURIComponent(room)}/messages?dir=b&limit=3&from=${section.timeline.prev_batch}`,
     )
-    expect(page.chunk.map(({ content }: { content: { body: string } }) => content.body)).toEqual(['m4', 'm3', 'm2'])
+    expect(page.chunk.map(({ content }) => content.body)).toEqual(['m4', 'm3', 'm2'])
     expect(answer.account_data.events.map(({ type }: { type: string }) => type)).toContain('m.push_rules')
   })
 
@@ -41,10 +43,10 @@ describe('/sync of joined rooms', () => {
     const alice = await newUser('alice')
     const room = await makeRoom(alice)
     const answer = await new SyncClient(alice, { filter: { room: { timeline: { limit: 50 } } } }).sync()
-    const section = answer.rooms.join[room]
+    const section = roomOf(answer, room)
     expect(section.state.events).toEqual([])
     expect(section.timeline.limited).toBe(false)
-    expect(section.timeline.events[0].type).toBe('m.room.create')
+    expect(section.timeline.events[0]?.type).toBe('m.room.create')
   })
 
   test('an incremental sync gives just what is new, once', async () => {
@@ -59,7 +61,7 @@ describe('/sync of joined rooms', () => {
     const answer = await client.sync()
     expect(Object.keys(answer.rooms.join)).toEqual([room])
     expect(answer.rooms.join[quiet]).toBeUndefined()
-    const { timeline, state } = answer.rooms.join[room]
+    const { timeline, state } = roomOf(answer, room)
     expect(timeline.events.map(({ type }: { type: string }) => type)).toEqual(['m.room.message', 'm.room.topic'])
     expect(timeline.limited).toBe(false)
     expect(state.events).toEqual([])
@@ -74,7 +76,7 @@ describe('/sync of joined rooms', () => {
     const topic = await setState(alice, room, 'm.room.topic', { topic: 'in the gap' })
     await join(bob, room)
     for (let i = 0; i < 12; i++) await say(bob, room, `m${i}`)
-    const { timeline, state } = (await client.sync()).rooms.join[room]
+    const { timeline, state } = roomOf(await client.sync(), room)
     expect(timeline.limited).toBe(true)
     expect(timeline.events).toHaveLength(10)
     expect(state.events.map((event: { event_id: string }) => event.event_id)).toContain(topic)
@@ -86,17 +88,17 @@ describe('/sync of joined rooms', () => {
     const alice = await newUser('alice')
     const room = await makeRoom(alice)
     const client = new SyncClient(alice, { stateAfter: 'org.matrix.msc4222.use_state_after' })
-    const first = (await client.sync()).rooms.join[room]
+    const first = roomOf(await client.sync(), room)
     expect(first).not.toHaveProperty('state')
     expect(client.state.get(room)).toEqual(await serverState(alice, room))
     const topic = await setState(alice, room, 'm.room.topic', { topic: 'new' })
-    const section = (await client.sync()).rooms.join[room]
+    const section = roomOf(await client.sync(), room)
     expect(
       section['org.matrix.msc4222.state_after'].events.map((event: { event_id: string }) => event.event_id),
     ).toEqual([topic])
     expect(section.timeline.events).toHaveLength(1)
     await say(alice, room, 'hello')
-    const stable = (await client.sync({ stateAfter: 'use_state_after' })).rooms.join[room]
+    const stable = roomOf(await client.sync({ stateAfter: 'use_state_after' }), room)
     expect(stable.state_after).toEqual({ events: [] })
     expect(stable).not.toHaveProperty('state')
   })
@@ -114,29 +116,29 @@ describe('/sync of joined rooms', () => {
     await join(carol, room)
     for (let i = 0; i < 12; i++) await say(bob, room, `m${i}`)
     const client = new SyncClient(alice, { filter: { room: { state: { lazy_load_members: true } } } })
-    const first = (await client.sync()).rooms.join[room]
+    const first = roomOf(await client.sync(), room)
     // the room has no name: those who make its name come too
     expect(members(first.state).toSorted()).toEqual([alice.id, bob.id, carol.id].toSorted())
     expect(first.summary['m.heroes'].toSorted()).toEqual([bob.id, carol.id].toSorted())
     await setState(alice, room, 'm.room.name', { name: 'named' })
     await client.sync()
     await say(bob, room, 'again')
-    expect(members((await client.sync()).rooms.join[room].state)).toEqual([])
+    expect(members(roomOf(await client.sync(), room).state)).toEqual([])
     // a client that never got the answer asks with the old token
     const again = new SyncClient(alice, client.defaults)
-    const named = (await again.sync()).rooms.join[room]
+    const named = roomOf(await again.sync(), room)
     expect(members(named.state).toSorted()).toEqual([alice.id, bob.id].toSorted())
     const old = again.next as string
     await say(carol, room, 'it is me')
-    const lost = (await again.sync()).rooms.join[room]
+    const lost = roomOf(await again.sync(), room)
     expect(members(lost.state)).toEqual([carol.id])
-    const repeated = (await again.sync({ since: old })).rooms.join[room]
+    const repeated = roomOf(await again.sync({ since: old }), room)
     expect(members(repeated.state)).toEqual([carol.id])
     await say(carol, room, 'still me')
-    expect(members((await again.sync()).rooms.join[room].state)).toEqual([])
+    expect(members(roomOf(await again.sync(), room).state)).toEqual([])
     await say(carol, room, 'still me')
     const redundant = { room: { state: { lazy_load_members: true, include_redundant_members: true } } }
-    expect(members((await again.sync({ filter: redundant })).rooms.join[room].state)).toEqual([carol.id])
+    expect(members(roomOf(await again.sync({ filter: redundant }), room).state)).toEqual([carol.id])
   })
 
   test('lazy loading in a gap still tells who came and went in it', async () => {
@@ -149,7 +151,7 @@ describe('/sync of joined rooms', () => {
     await client.sync()
     await join(carol, room)
     for (let i = 0; i < 4; i++) await say(bob, room, `m${i}`)
-    const { state, timeline } = (await client.sync()).rooms.join[room]
+    const { state, timeline } = roomOf(await client.sync(), room)
     expect(timeline.limited).toBe(true)
     expect(members(state)).toContain(carol.id)
   })
@@ -161,13 +163,13 @@ describe('/sync of joined rooms', () => {
     const client = new SyncClient(bob)
     await client.sync()
     await join(bob, room)
-    const section = (await client.sync()).rooms.join[room]
+    const section = roomOf(await client.sync(), room)
     expect(section.timeline.limited).toBe(true)
     expect(section.summary['m.joined_member_count']).toBe(2)
     expect(client.state.get(room)).toEqual(await serverState(bob, room))
     // a change of the profile makes a member event too, and is no join
     await setState(bob, room, 'm.room.member', { membership: 'join', displayname: 'B' }, bob.id)
-    const profile = (await client.sync()).rooms.join[room]
+    const profile = roomOf(await client.sync(), room)
     expect(profile.timeline.events).toHaveLength(1)
     expect(profile.timeline.limited).toBe(false)
   })
@@ -191,7 +193,7 @@ describe('/sync of joined rooms', () => {
     const client = new SyncClient(alice)
     await client.sync()
     await say(alice, room, 'new')
-    const section = (await client.sync({ fullState: true })).rooms.join[room]
+    const section = roomOf(await client.sync({ fullState: true }), room)
     expect(section.timeline.events).toHaveLength(1)
     expect(section.state.events.length).toBe((await serverState(alice, room)).size)
   })
@@ -209,22 +211,22 @@ describe('/sync of joined rooms', () => {
     const ofBob = await sync({
       room: { timeline: { senders: [bob.id], types: ['m.room.message'] }, state: { types: [] } },
     })
-    expect(ofBob.join[room].timeline.events).toHaveLength(1)
-    expect(ofBob.join[room].state.events).toEqual([])
+    expect(ofBob.join[room]?.timeline.events).toHaveLength(1)
+    expect(ofBob.join[room]?.state.events).toEqual([])
     const withUrl = await sync({ room: { timeline: { contains_url: true } } })
-    expect(withUrl.join[room].timeline.events.map(({ type }: { type: string }) => type)).toEqual(['org.example.thing'])
+    expect(withUrl.join[room]?.timeline.events.map(({ type }: { type: string }) => type)).toEqual(['org.example.thing'])
     const fields = await sync({
       event_fields: ['content.body', 'type'],
       room: { timeline: { types: ['m.room.message'] } },
     })
-    expect(fields.join[room].timeline.events[0]).toEqual({ type: 'm.room.message', content: { body: 'from bob' } })
+    expect(fields.join[room]?.timeline.events[0]).toEqual({ type: 'm.room.message', content: { body: 'from bob' } })
     const pdus = await sync({ event_format: 'federation', room: { timeline: { limit: 1 } } })
-    expect(pdus.join[room].timeline.events[0]).toHaveProperty('auth_events')
+    expect(pdus.join[room]?.timeline.events[0]).toHaveProperty('auth_events')
     const stored = await alice.ok('POST', `/user/${encodeURIComponent(alice.id)}/filter`, {
       room: { timeline: { limit: 2 } },
     })
     const byId = await alice.ok('GET', `/sync?filter=${stored.filter_id}`)
-    expect(byId.rooms.join[room].timeline.events).toHaveLength(2)
+    expect(roomOf(byId, room).timeline.events).toHaveLength(2)
     expect((await alice.call('GET', '/sync?filter=%7B%22room%22%3A3%7D')).status).toBe(400)
     expect((await alice.call('GET', '/sync?filter=999')).status).toBe(404)
   })
@@ -236,7 +238,7 @@ describe('/sync of joined rooms', () => {
     await client.sync()
     const topic = await setState(alice, room, 'm.room.topic', { topic: 'x' })
     await say(alice, room, 'hello')
-    const section = (await client.sync()).rooms.join[room]
+    const section = roomOf(await client.sync(), room)
     expect(section.state.events.map((event: { event_id: string }) => event.event_id)).toEqual([topic])
     expect(client.state.get(room)).toEqual(await serverState(alice, room))
   })
@@ -249,8 +251,7 @@ describe('/sync of joined rooms', () => {
       msgtype: 'm.text',
       body: 'x',
     })
-    const last = (answer: { rooms: { join: Record<string, { timeline: { events: { unsigned: object }[] } }> } }) =>
-      answer.rooms.join[room]?.timeline.events.at(-1)?.unsigned
+    const last = (answer: Reply) => roomOf(answer, room).timeline.events.at(-1)?.unsigned
     expect(last(await new SyncClient(alice).sync())).toHaveProperty('transaction_id', 'my-txn')
     expect(last(await new SyncClient(bob).sync())).not.toHaveProperty('transaction_id')
   })
@@ -260,7 +261,7 @@ describe('/sync of joined rooms', () => {
     const room = await makeRoom(alice)
     expect((await alice.call('GET', '/sync?since=rubbish')).body.errcode).toBe('M_INVALID_PARAM')
     const other = await alice.ok('GET', '/sync?since=sOther~1~1.5')
-    expect(other.rooms.join[room].timeline.events.length).toBeGreaterThan(0)
+    expect(roomOf(other, room).timeline.events.length).toBeGreaterThan(0)
     const { next_batch: next } = await alice.ok('GET', '/sync')
     const ahead = next.replace(/~1\.[0-9a-z]+$/, '~1.zzzzzz')
     expect(ahead).not.toBe(next)
@@ -283,8 +284,8 @@ describe('/sync of joined rooms', () => {
     const invite = await makeRoom(troll, { invite: [alice.id] })
     const answer = await client.sync()
     expect(bodiesOf(answer, room)).toEqual(['fine'])
-    expect(answer.rooms.join[room].timeline.events).toHaveLength(2)
+    expect(roomOf(answer, room).timeline.events).toHaveLength(2)
     expect(answer.rooms.invite?.[invite]).toBeUndefined()
-    expect(answer.rooms.join[room].unread_notifications.notification_count).toBe(0)
+    expect(roomOf(answer, room).unread_notifications.notification_count).toBe(0)
   })
 })

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { WorldUser } from '../../support/rooms-world.ts'
 import { RoomsWorld } from '../../support/rooms-world.ts'
 import { SyncClient, join, makeRoom, say, send, setState } from './sync-client.ts'
+import type { UnreadCounts } from '../../support/reply.ts'
+import { roomOf } from '../../support/reply.ts'
 
 let world: RoomsWorld
 let serial = 0
@@ -20,12 +22,9 @@ interface Counts {
 
 async function counts(user: WorldUser, room: string, threaded = true): Promise<Counts> {
   const filter = { room: { timeline: { unread_thread_notifications: threaded } } }
-  const section = (await new SyncClient(user, { filter }).sync()).rooms.join[room]
-  const pair = (each: { notification_count: number; highlight_count: number }): [number, number] => [
-    each.notification_count,
-    each.highlight_count,
-  ]
-  const threads = Object.entries<Parameters<typeof pair>[0]>(section.unread_thread_notifications ?? {})
+  const section = roomOf(await new SyncClient(user, { filter }).sync(), room)
+  const pair = (each: UnreadCounts): [number, number] => [each.notification_count, each.highlight_count]
+  const threads = Object.entries(section.unread_thread_notifications ?? {})
   return {
     main: pair(section.unread_notifications),
     threads: Object.fromEntries(threads.map(([root, each]) => [root, pair(each)])),
@@ -185,8 +184,8 @@ describe('unread counts', () => {
     const id = await say(bob, room, 'one')
     await client.sync()
     await read(alice, room, id, 'm.read.private')
-    const section = (await client.sync()).rooms.join[room]
+    const section = roomOf(await client.sync(), room)
     expect(section.unread_notifications.notification_count).toBe(0)
-    expect(section.ephemeral.events[0].content[id]['m.read.private']).toHaveProperty([alice.id])
+    expect(section.ephemeral.events[0]?.content[id]).toHaveProperty(['m.read.private', alice.id])
   })
 })

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from '../../../src/protocol/json-types.ts'
 import { sqlQuery } from '../../../src/store/query.ts'
 import { testKey } from '../engine.ts'
 import type { EvilHandler, EvilServer, Twist } from '../evil.ts'
-import { RoomsWorld, type WorldServer, type WorldUser } from '../rooms-world.ts'
+import { type Answer, RoomsWorld, type WorldServer, type WorldUser } from '../rooms-world.ts'
 import { EvilRoom, type RoomOptions } from './room.ts'
 
 export const us = 'a.test' as ServerName
@@ -72,7 +72,7 @@ export class Stage {
   async join(
     room: EvilRoom,
     answers: { readonly prev?: readonly Json[]; readonly sendJoin?: () => string } = {},
-  ): Promise<{ readonly status: number; readonly body: JsonObject }> {
+  ): Promise<Answer> {
     return this.while(
       async (request) => {
         const { pathname } = new URL(request.url)

@@ -1,12 +1,12 @@
 import type { UserId } from '../../../src/protocol/ids.ts'
 import type { WorldServer } from './server.ts'
 import type { WorldTime } from './time.ts'
+import type { Reply } from '../reply.ts'
 
 /** An answer of the client-server API. */
 export interface Answer {
   readonly status: number
-  // eslint-disable-next-line typescript/no-explicit-any -- tests look into answers by name
-  readonly body: any
+  readonly body: Reply
 }
 
 /** Who a user is, as a template keeps it. */
@@ -45,7 +45,7 @@ export class Person {
       const life = server.incarnation()
       const respond = async () => {
         const answer = await server.fetch(new Request(`https://${server.name}/_matrix/client/v3${path}`, init))
-        const json = (await answer.json()) as unknown
+        const json = (await answer.json()) as Reply
         // what a dead server would have said is not heard
         if (server.incarnation() !== life) return
         server.onCrash.delete(lost)

@@ -23,7 +23,7 @@ async function deliveredSince(person: Person, mark: Mark, seen: ReadonlyMap<stri
       while (from !== undefined) {
         const page = await person.ok('GET', `/rooms/${part(room)}/messages?dir=b&limit=30&from=${part(from)}`)
         from = page.end as string | undefined
-        for (const { event_id: id } of page.chunk as { event_id: string }[]) {
+        for (const { event_id: id } of page.chunk) {
           if (known.has(id)) {
             from = undefined
             break

@@ -18,6 +18,7 @@ import { stringify } from '../../../src/util/raw-json.ts'
 import { makeEngine } from '../../support/engine.ts'
 import type { TestEngine } from '../../support/engine.ts'
 import type { Place } from '../../support/store.ts'
+import type { Reply } from '../../support/reply.ts'
 
 /** Engine and delivery over one database, without HTTP. */
 export class DeliveryWorld implements AsyncDisposable {
@@ -67,8 +68,11 @@ export class DeliveryWorld implements AsyncDisposable {
     return { userId, userNid, deviceId: 'DEVICE', kind: 'user', admin: false, suspended: false, tokenHash: '' }
   }
 
-  // oxlint-disable-next-line no-explicit-any -- a test reads what it expects
-  async sync(userId: UserId, since?: string, options: { filter?: JsonObject; timeoutMs?: number } = {}): Promise<any> {
+  async sync(
+    userId: UserId,
+    since?: string,
+    options: { filter?: JsonObject; timeoutMs?: number } = {},
+  ): Promise<Reply> {
     const answer = await sync(this.deps, await this.requester(userId), {
       since,
       filter: parseFilter(options.filter ?? {}),

@@ -9,6 +9,8 @@ import { putAccountData } from '../../../src/store/account-data.ts'
 import { putPushRules } from '../../../src/store/push-rules.ts'
 import { engines } from '../../support/store.ts'
 import { DeliveryWorld } from './delivery-world.ts'
+import type { Reply } from '../../support/reply.ts'
+import { roomOf } from '../../support/reply.ts'
 
 async function start(engine: (typeof engines)[number]) {
   const world = await DeliveryWorld.start(engine)
@@ -18,8 +20,7 @@ async function start(engine: (typeof engines)[number]) {
   return { world, alice, bob, room, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }
 }
 
-// oxlint-disable-next-line no-explicit-any -- a test reads what it expects
-const bodies = (answer: any, room: RoomId) =>
+const bodies = (answer: Reply, room: RoomId) =>
   (answer.rooms?.join?.[room]?.timeline.events ?? []).map(({ content }: { content: { body?: string } }) => content.body)
 
 describe.each(engines)('/sync on %s', (engine) => {
@@ -31,14 +32,14 @@ describe.each(engines)('/sync on %s', (engine) => {
     await world.say(room, bob, 'one')
     const second = await world.sync(alice, first.next_batch)
     expect(bodies(second, room)).toEqual(['one'])
-    expect(second.rooms.join[room].unread_notifications).toEqual({ notification_count: 1, highlight_count: 0 })
+    expect(roomOf(second, room).unread_notifications).toEqual({ notification_count: 1, highlight_count: 0 })
     expect((await world.sync(alice, second.next_batch)).rooms).toBeUndefined()
     // with a gap: the state at the token is looked up
     await world.send(room, alice, 'm.room.topic', { topic: 'x' }, '')
     for (let i = 0; i < 20; i++) await world.say(room, bob, `m${i}`)
     const third = await world.sync(alice, second.next_batch)
-    expect(third.rooms.join[room].timeline.limited).toBe(true)
-    expect(third.rooms.join[room].state.events.map(({ type }: { type: string }) => type)).toEqual(['m.room.topic'])
+    expect(roomOf(third, room).timeline.limited).toBe(true)
+    expect(roomOf(third, room).state.events.map(({ type }: { type: string }) => type)).toEqual(['m.room.topic'])
   })
 
   test('the way by what moved and the way by all rooms find the same rooms', async () => {
@@ -79,7 +80,7 @@ describe.each(engines)('/sync on %s', (engine) => {
       'm.mentions': { user_ids: [alice] },
     })
     const counts = async () => {
-      const section = (await world.sync(alice, undefined, { filter })).rooms.join[room]
+      const section = roomOf(await world.sync(alice, undefined, { filter }), room)
       return [section.unread_notifications, section.unread_thread_notifications]
     }
     expect(await counts()).toEqual([
@@ -96,7 +97,7 @@ describe.each(engines)('/sync on %s', (engine) => {
     await using place = await start(engine)
     const { world, alice, bob, room } = place
     await Promise.all(Array.from({ length: 510 }, (_, i) => world.say(room, bob, `m${i}`)))
-    expect((await world.sync(alice)).rooms.join[room].unread_notifications.notification_count).toBe(510)
+    expect(roomOf(await world.sync(alice), room).unread_notifications.notification_count).toBe(510)
   })
 
   test('push rules and account data come as they change', async () => {
@@ -127,7 +128,7 @@ describe.each(engines)('/sync on %s', (engine) => {
     await setMarks(world.deps, await world.requester(alice), room, [{ type: 'm.read', eventId: event }])
     expect(world.edus).toEqual([])
     const answer = await world.sync(bob)
-    expect(answer.rooms.join[room].ephemeral.events).toEqual([
+    expect(roomOf(answer, room).ephemeral.events).toEqual([
       { type: 'm.receipt', content: { [event]: { 'm.read': { [alice]: { ts: expect.any(Number) } } } } },
       { type: 'm.typing', content: { user_ids: [alice] } },
     ])
