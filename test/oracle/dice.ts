@@ -1,18 +1,16 @@
-/** Choices that follow from a number alone (mulberry32), so that a case is replayed and shrunk by its numbers. */
+import { Seeded } from '../support/seeded.ts'
+
+/** Choices that follow from a number alone, so that a case is replayed and shrunk by its numbers. */
 export class Dice {
-  #state: number
+  readonly #seeded: Seeded
 
   constructor(seed: number) {
-    this.#state = seed >>> 0
+    this.#seeded = new Seeded(seed)
   }
 
   /** An integer from 0 to below `sides`. */
   roll(sides: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let t = this.#state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) % sides
+    return this.#seeded.bits() % sides
   }
 
   /** True in so many of a hundred throws. */

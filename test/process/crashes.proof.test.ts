@@ -10,7 +10,7 @@ import { CrashChecks } from '../support/crash-checks.ts'
 import type { PublicKey } from '../support/crash-checks.ts'
 import { CrashWorld, isGone } from '../support/crash-world.ts'
 import { LetheProcess } from '../support/lethe-process.ts'
-import { seeded } from '../support/random.ts'
+import { Seeded } from '../support/seeded.ts'
 import { scale, seed } from '../support/scale.ts'
 
 /** Where the server is killed, how often it comes there in one load at least, and what the load must do for that. */
@@ -181,14 +181,14 @@ async function live(plan: Parameters<CrashWorld['load']>[0], ms: number): Promis
 test(
   `${kills} kills under load, at random and at named points: all that was acknowledged is there, once and whole`,
   async () => {
-    const random = seeded(first)
+    const random = new Seeded(first)
     const reached = new Map<string, number>()
     let inTheirStart = 0
     for (let cycle = 0; cycle < kills; cycle++) {
       const [name, most, needs] = points[cycle % points.length] as (typeof points)[number]
       const isRandom = cycle % 6 === 5 || cycle >= 4 * points.length
-      const place = isRandom ? undefined : `${name}@${1 + Math.floor(random() * most)}`
-      const chance = random()
+      const place = isRandom ? undefined : `${name}@${1 + Math.floor(random.next() * most)}`
+      const chance = random.next()
       try {
         if (isRandom && chance < 0.3) {
           const starting = world.lethe.start().catch(() => undefined)
@@ -201,7 +201,7 @@ test(
         const plan = { erases: needs === 'erasure', joinsRemotely: needs === 'remote join' }
         const isByItself = await live(
           plan,
-          place === undefined || isKilled ? 30 + random() * 300 : longest[needs ?? 'load'],
+          place === undefined || isKilled ? 30 + random.next() * 300 : longest[needs ?? 'load'],
         )
         if (place !== undefined && (isByItself || isKilled)) reached.set(name, (reached.get(name) ?? 0) + 1)
       } catch (error) {
@@ -249,7 +249,7 @@ test.skipIf(scale(0, 1) === 0).each(['inbound:staged', 'inbound:unstaging'])(
 test(
   `${migrationKills} kills, while the database is made: old or new, never between, and it is whole in the end`,
   async () => {
-    const random = seeded(first)
+    const random = new Seeded(first)
     const migrations = listMigrations('sqlite')
     const places = migrations
       .flatMap(({ steps }) => steps)
@@ -258,7 +258,7 @@ test(
     const lethe = await LetheProcess.prepare({ folder: home })
     const young = new CrashChecks(lethe.dataFolder, new Map())
     for (let i = 0; i < migrationKills; i++) {
-      const at = i === 0 ? places : 1 + Math.floor(random() * places)
+      const at = i === 0 ? places : 1 + Math.floor(random.next() * places)
       await expect(lethe.start({ LETHE_FAILPOINT: `migration@${at}` }), `migration@${at}`).rejects.toThrow(
         'ended at its start',
       )

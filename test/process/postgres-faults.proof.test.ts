@@ -10,6 +10,7 @@ import { LetheProcess } from '../support/lethe-process.ts'
 import { storedRoom } from '../support/one-database.ts'
 import { testDatabase } from '../support/postgres-database.ts'
 import { scale, seed } from '../support/scale.ts'
+import { Seeded } from '../support/seeded.ts'
 import { sendWhile } from '../support/senders.ts'
 import type { Told } from '../support/senders.ts'
 
@@ -20,17 +21,6 @@ if (cluster === undefined)
 const script = resolve(import.meta.dirname, '../support/postgres.mjs')
 const postgres = (command: string, folder: string) =>
   execFileSync(process.execPath, [script, command, folder], { encoding: 'utf8' }).trim()
-
-/** mulberry32: numbers from 0 to 1 from a seed. */
-function randomFrom(start: number): () => number {
-  let state = start >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 describe.skipIf(cluster === undefined)('PostgreSQL under load', () => {
   const folder = mkdtempSync(join(tmpdir(), 'lethe-faults-'))
@@ -136,14 +126,14 @@ describe.skipIf(cluster === undefined)('PostgreSQL under load', () => {
     `cut ${cuts} times around COMMIT: what was committed is known to be, nothing lost or doubled`,
     async () => {
       const start = seed(7)
-      const random = randomFrom(start)
+      const random = new Seeded(start)
       const total = () => proxy.cuts.before + proxy.cuts.after
       const told = await underLoad('cut', async (count) => {
         let next = count() + 20
         proxy.choose = () => {
           if (count() < next || total() >= cuts) return undefined
-          next = count() + 5 + Math.floor(random() * 30)
-          return random() < 0.5 ? 'before' : 'after'
+          next = count() + 5 + random.below(30)
+          return random.chance(0.5) ? 'before' : 'after'
         }
         while (total() < cuts) await pause(5)
         proxy.choose = () => undefined

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { redactedLiteral, travelling } from '../support/evil/expectation.ts'
 import { canonicalLiteral, memberOf, only, textOf, type LitObject } from '../support/evil/literal-json.ts'
 import { MutantRoom, type Sent } from '../support/evil/mutant-room.ts'
-import { Seeded } from '../support/evil/random.ts'
+import { Seeded } from '../support/seeded.ts'
 import { answers, Stage, type StoredEvent } from '../support/evil/stage.ts'
 import { sqlQuery } from '../../src/store/query.ts'
 import { scale, seed } from '../support/scale.ts'
@@ -73,15 +73,15 @@ test(`${mutants} mutants of valid PDUs crash nothing, are judged right, and stop
   let batch = 0
   for (let left = mutants; left > 0; left -= mutantsAtOnce) {
     const where = `seed ${start}, transaction ${++batch}`
-    const version = random.chance(8) ? random.pick(oldVersions) : random.pick(versions)
+    const version = random.chance(1 / 8) ? random.pick(oldVersions) : random.pick(versions)
     const room = rooms.get(version) ?? (await MutantRoom.start(stage, version, random))
     rooms.set(version, room)
     await countNew()
     const sent: Sent[] = []
     for (let i = 0; i < mutantsAtOnce + neighboursAtOnce; i++)
       sent.push(i % (mutantsAtOnce / neighboursAtOnce + 1) === 0 ? room.neighbour() : room.mutant())
-    const texts = (random.chance(2) ? random.shuffled(sent) : sent).map(({ text }) => text)
-    if (random.chance(50)) {
+    const texts = (random.chance(1 / 2) ? random.shuffled(sent) : sent).map(({ text }) => text)
+    if (random.chance(1 / 50)) {
       const broken = await stage.request('PUT', `/_matrix/federation/v1/send/b${batch}`, '{"pdus":[]}', {
         rawBody: `{"pdus":[${texts.join()},{"a":\u0001}]}`,
       })

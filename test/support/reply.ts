@@ -93,6 +93,9 @@ export interface Reply {
   readonly next_batch: string
   readonly rooms: { readonly [section in SyncSection]: { readonly [roomId: string]: SyncRoom } }
   readonly account_data: Events
+  readonly filter_id: string
+  readonly start: string
+  readonly end: string
   readonly chunk: readonly ReplyEvent[]
   readonly events_after: readonly ReplyEvent[]
   readonly unsigned: Unsigned

@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/util/ports.ts'
+import { sleepOn } from './sleep-on.ts'
 
 interface Timer {
   readonly atMs: number
@@ -31,18 +32,7 @@ export class VirtualClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason as Error)
-      const abort = () => {
-        cancel()
-        reject(signal?.reason as Error)
-      }
-      const cancel = this.setTimer(ms, () => {
-        signal?.removeEventListener('abort', abort)
-        resolve()
-      })
-      signal?.addEventListener('abort', abort, { once: true })
-    })
+    return sleepOn(this, ms, signal)
   }
 
   setTimer(ms: number, fn: () => void): () => void {

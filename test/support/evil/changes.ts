@@ -1,6 +1,6 @@
 import { expectChanged, type Expected } from './expectation.ts'
 import { readLiteral, writeLiteral, type Lit, type LitObject, type Style } from './literal-json.ts'
-import type { Seeded } from './random.ts'
+import type { Seeded } from '../seeded.ts'
 
 /** A PDU that was changed, and what has to become of it. */
 export interface Changed {
@@ -87,12 +87,12 @@ const keys = [
 
 /** Any JSON value, strange ones more often than others. */
 export function anyValue(random: Seeded, depth = 0): Lit {
-  const kind = random.int(depth > 3 ? 4 : 8)
+  const kind = random.below(depth > 3 ? 4 : 8)
   if (kind < 2) return { kind: 'word', value: random.pick(words) }
   if (kind < 4) return { kind: 'string', value: random.pick(strings) }
-  if (kind === 4 && random.chance(30)) return nested(random.pick([900, 990, 1100, 1500]))
-  if (kind === 5 && random.chance(150)) return { kind: 'string', value: 'x'.repeat(66_000) }
-  const count = random.int(4)
+  if (kind === 4 && random.chance(1 / 30)) return nested(random.pick([900, 990, 1100, 1500]))
+  if (kind === 5 && random.chance(1 / 150)) return { kind: 'string', value: 'x'.repeat(66_000) }
+  const count = random.below(4)
   if (kind < 6) return { kind: 'array', entries: Array.from({ length: count }, () => anyValue(random, depth + 1)) }
   return {
     kind: 'object',
@@ -108,7 +108,7 @@ function nested(levels: number): Lit {
 
 /** A PDU changed in its bytes, its structure or its spelling after it was signed. */
 export function changeSigned(random: Seeded, version: number, base: LitObject, server: string): Changed {
-  const kind = random.int(10)
+  const kind = random.below(10)
   const [note, text] =
     kind < 2 ? ['spelling', respelled(random, base)] : kind < 5 ? bytes(random, base) : structure(random, base)
   const lit = readLiteral(text) as LitObject
@@ -118,11 +118,11 @@ export function changeSigned(random: Seeded, version: number, base: LitObject, s
 /** The same JSON in other letters. */
 function respelled(random: Seeded, base: LitObject): string {
   const style: Style = {
-    gap: () => (random.chance(4) ? random.pick([' ', '\n', '\t', '\r\n', '  ']) : ''),
+    gap: () => (random.chance(1 / 4) ? random.pick([' ', '\n', '\t', '\r\n', '  ']) : ''),
     order: (entries) => random.shuffled(entries),
     quote: (text) =>
       JSON.stringify(text).replace(/[a-z/](?=[^\\]*"$)/gi, (letter, at: number, whole: string) =>
-        whole[at - 1] === '\\' || !random.chance(6)
+        whole[at - 1] === '\\' || !random.chance(1 / 6)
           ? letter
           : `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
       ),
@@ -137,9 +137,9 @@ function bytes(random: Seeded, base: LitObject): [note: string, text: string] {
   const whole = writeLiteral(base)
   for (let tries = 0; tries < 40; tries++) {
     let text = whole
-    for (let edits = 1 + random.int(3); edits > 0; edits--) {
-      const at = random.int(text.length)
-      const length = 1 + random.int(random.chance(4) ? 20 : 1)
+    for (let edits = 1 + random.below(3); edits > 0; edits--) {
+      const at = random.below(text.length)
+      const length = 1 + random.below(random.chance(1 / 4) ? 20 : 1)
       const put = random.pick(['', random.pick([...letters]), text.slice(at, at + 2 * length)])
       text = text.slice(0, at) + put + text.slice(at + length)
     }
@@ -152,9 +152,9 @@ function bytes(random: Seeded, base: LitObject): [note: string, text: string] {
 /** Members and entries anywhere dropped, doubled, renamed, replaced or added. */
 function structure(random: Seeded, base: LitObject): [note: string, text: string] {
   const made = structuredClone(base)
-  for (let edits = 1 + random.int(2); edits > 0; edits--) {
+  for (let edits = 1 + random.below(2); edits > 0; edits--) {
     const containers = containersOf(made)
-    edit(random, random.chance(3) ? made : random.pick(containers))
+    edit(random, random.chance(1 / 3) ? made : random.pick(containers))
   }
   return ['structure', writeLiteral(made)]
 }
@@ -175,11 +175,11 @@ function containersOf(root: Lit): Container[] {
 
 function edit(random: Seeded, container: Container): void {
   const { entries } = container as { entries: unknown[] }
-  const at = random.int(entries.length + 1)
+  const at = random.below(entries.length + 1)
   const isObject = container.kind === 'object'
   const fresh = (key: string) => (isObject ? [key, anyValue(random)] : anyValue(random))
   const here = entries[at] as [string, Lit] | undefined
-  switch (here === undefined ? 0 : random.int(6)) {
+  switch (here === undefined ? 0 : random.below(6)) {
     case 0:
       entries.splice(at, 0, fresh(random.pick(keys)))
       return
@@ -190,14 +190,14 @@ function edit(random: Seeded, container: Container): void {
       entries[at] = fresh(isObject ? (here as [string, Lit])[0] : '')
       return
     case 3:
-      entries.splice(random.int(entries.length), 0, isObject ? fresh((here as [string, Lit])[0]) : here)
+      entries.splice(random.below(entries.length), 0, isObject ? fresh((here as [string, Lit])[0]) : here)
       return
     case 4:
       if (isObject) entries[at] = [random.pick(keys), (here as [string, Lit])[1]]
       else entries.reverse()
       return
     default: {
-      const other = random.int(entries.length)
+      const other = random.below(entries.length)
       if (isObject) {
         const [mine, theirs] = [entries[at], entries[other]] as [[string, Lit], [string, Lit]]
         entries[at] = [mine[0], theirs[1]]

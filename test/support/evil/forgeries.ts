@@ -5,7 +5,7 @@ import { anyValue } from './changes.ts'
 import type { Expected } from './expectation.ts'
 import { writeLiteral } from './literal-json.ts'
 import type { Fields } from './pdu.ts'
-import type { Seeded } from './random.ts'
+import type { Seeded } from '../seeded.ts'
 
 /** What a forgery may build on. */
 export interface Material {
@@ -140,7 +140,7 @@ const rejected: readonly Forgery[] = [
     message({
       auth_events: [
         ...(version.roomIdIsCreateHash ? [] : [reference(stateId('m.room.create'))]),
-        ...(random.chance(2) ? [reference(stateId('m.room.power_levels'))] : []),
+        ...(random.chance(1 / 2) ? [reference(stateId('m.room.power_levels'))] : []),
       ],
     }),
   ),
@@ -151,7 +151,7 @@ const rejected: readonly Forgery[] = [
   }),
   named('rejected', 'an auth event too many', ({ message, random, reference, stateId, version }) => {
     const fields = message()
-    const type = version.roomIdIsCreateHash && random.chance(2) ? 'm.room.create' : 'm.room.join_rules'
+    const type = version.roomIdIsCreateHash && random.chance(1 / 2) ? 'm.room.create' : 'm.room.join_rules'
     return { ...fields, auth_events: [...(fields['auth_events'] as Json[]), reference(stateId(type))] }
   }),
   named('rejected', 'a message among the auth events', ({ message, reference, older }) => {
@@ -210,7 +210,7 @@ const refused: readonly Forgery[] = [
     }
   },
   named('refused', 'much too large', ({ message, random }) =>
-    content(message(), { body: 'x'.repeat(65_536 + random.int(5000)) }),
+    content(message(), { body: 'x'.repeat(65_536 + random.below(5000)) }),
   ),
   ({ message, random }) => ({
     fields: content(message(), { odd: '@odd@' }),
@@ -246,7 +246,7 @@ const askers: readonly Forgery[] = [
 /** One forgery: signed as its sender's server would, and right or wrong in what it says. */
 export function forge(material: Material): Forged {
   const { random } = material
-  const kind = random.int(100)
+  const kind = random.below(100)
   if (kind < 2) return random.pick(askers)(material)
   if (kind < 30) return random.pick(rejected)(material)
   if (kind < 60) return random.pick(refused)(material)

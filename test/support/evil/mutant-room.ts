@@ -10,7 +10,7 @@ import { isImpossible, literalId, type Expected } from './expectation.ts'
 import { forge, type Forged, type Material } from './forgeries.ts'
 import { memberOf, readLiteral, textOf, type LitObject } from './literal-json.ts'
 import type { Fields } from './pdu.ts'
-import type { Seeded } from './random.ts'
+import type { Seeded } from '../seeded.ts'
 import type { Draft, EvilRoom } from './room.ts'
 import { them, userOf, type Stage } from './stage.ts'
 
@@ -73,13 +73,13 @@ export class MutantRoom {
   /** A mutant of a valid event. */
   mutant(): Sent {
     const random = this.#random
-    if (random.chance(2)) {
+    if (random.chance(1 / 2)) {
       const base = readLiteral(this.#sealed(this.#base())) as LitObject
       const { text, expected, note } = changeSigned(random, this.#number, base, them)
       return this.#take(text, expected, `changed: ${note}`)
     }
     const forged = forge(this.#material())
-    if (forged.expected === 'whole' && forged.literal === undefined && random.chance(6))
+    if (forged.expected === 'whole' && forged.literal === undefined && random.chance(1 / 6))
       return this.#badlySealed(forged)
     const text = this.#sealed(forged.fields, forged.literal)
     const lit = readLiteral(text) as LitObject
@@ -89,7 +89,7 @@ export class MutantRoom {
 
   #badlySealed(forged: Forged): Sent {
     const { version } = this.room
-    if (this.#random.chance(2)) {
+    if (this.#random.chance(1 / 2)) {
       const pdu = signEvent(version, forged.fields as JsonObject, them, testKey('third.test'))
       return this.#take(canonicalJson(pdu), 'refused', `wrong key: ${forged.note}`)
     }
@@ -144,9 +144,9 @@ export class MutantRoom {
       formatted_body: '<b>hello</b>',
       info: { w: 5, h: [1, 2, { x: null }] },
     }
-    switch (random.int(this.#number < 3 ? 5 : 6)) {
+    switch (random.below(this.#number < 3 ? 5 : 6)) {
       case 0:
-        return this.#message(random.chance(2) ? relation : html)
+        return this.#message(random.chance(1 / 2) ? relation : html)
       case 1:
         return this.#fields({
           type: 'm.reaction',
