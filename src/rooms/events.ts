@@ -3,7 +3,7 @@ import type { EventId } from '../protocol/ids.ts'
 import { eventFromStored } from '../protocol/parse-event.ts'
 import type { Conn } from '../store/database.ts'
 import type { EventRow } from '../store/events.ts'
-import { listEvents, listEventsByIds } from '../store/events.ts'
+import { listEventTexts, listEventsByIds } from '../store/events.ts'
 import type { Room } from './room.ts'
 import type { Caches } from './caches.ts'
 import { remember } from './caches.ts'
@@ -32,7 +32,7 @@ export async function loadEvents(
     else found.set(nid, known)
   }
   if (missing.length === 0) return found
-  for (const row of await listEvents(conn, missing)) {
+  for (const row of await listEventTexts(conn, missing)) {
     const event = eventOfRow(room, row)
     found.set(row.event_nid, event)
     remember(conn, () => caches.events.set(row.event_nid, event))

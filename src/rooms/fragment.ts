@@ -8,6 +8,8 @@ import { eventOfRow } from './events.ts'
 import type { ReadDeps, ReadOptions } from './read-options.ts'
 import type { Room } from './room.ts'
 
+const openingBrace = 123
+
 /**
  * An event without its closing brace, so that `unsigned` can follow. Kept for all readers; the key names the event, the
  * format, and of one that is not whole the form and the moment of pruning.
@@ -27,7 +29,7 @@ export function fragment(
   const key = isWhole ? number : `${number} ${row.redacted_by ?? ''} ${row.pruned_ts ?? ''} ${form.name}`
   const known = fragments.get(key)
   if (known !== undefined) return known
-  const text = make(room, row, form, withRoom, isPdu)
+  const text = inOnePiece(make(room, row, form, withRoom, isPdu))
   fragments.set(key, text)
   return text
 }
@@ -61,4 +63,13 @@ function slicedText(room: Room, row: ReadRow, withRoom: boolean): string {
   text += `,"sender":${sender}`
   if (stateKey !== undefined) text += `,"state_key":${stateKey}`
   return `${text},"type":${type}`
+}
+
+/**
+ * The same text in one piece. As a sum of slices it would keep the whole stored texts behind it in memory; looking at a
+ * character makes the engine write it out.
+ */
+function inOnePiece(text: string): string {
+  if (text.charCodeAt(0) !== openingBrace) throw new Error('an event is an object')
+  return text
 }

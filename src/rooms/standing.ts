@@ -16,6 +16,9 @@ import type { ServerViewer, UserViewer } from './viewer.ts'
 
 type Deps = Pick<RoomsDeps, 'roomCache'>
 
+/** What a standing needs of a user's membership in a room. */
+type KnownMembership = Pick<MembershipRow, 'membership' | 'event_nid' | 'forgotten' | 'ord'>
+
 const visibilityKey: StateKey = { type: 'm.room.history_visibility', stateKey: '' }
 
 /** How a user stands to one room: what they may see of it, event by event. Asks each state group once. */
@@ -24,7 +27,7 @@ export class UserStanding {
   readonly #conn: Conn
   readonly #room: Room
   readonly #viewer: UserViewer
-  readonly row: MembershipRow | undefined
+  readonly row: KnownMembership | undefined
   /** The user was joined at some point up to here; events before it were followed by a join. */
   readonly #joinedUntil: number
   readonly #groups = new Map<number, { visibility: HistoryVisibility; membership: string }>()
@@ -34,7 +37,7 @@ export class UserStanding {
     conn: Conn,
     room: Room,
     viewer: UserViewer,
-    row: MembershipRow | undefined,
+    row: KnownMembership | undefined,
     joinedUntil: number,
   ) {
     this.#deps = deps
@@ -46,7 +49,17 @@ export class UserStanding {
   }
 
   static async of(deps: Deps, conn: Conn, room: Room, viewer: UserViewer): Promise<UserStanding> {
-    const row = await findMembership(conn, viewer.userNid, room.nid)
+    return UserStanding.ofMembership(deps, conn, room, viewer, await findMembership(conn, viewer.userNid, room.nid))
+  }
+
+  /** As `of`, where the caller has read the user's membership, on the same connection. */
+  static async ofMembership(
+    deps: Deps,
+    conn: Conn,
+    room: Room,
+    viewer: UserViewer,
+    row: KnownMembership | undefined,
+  ): Promise<UserStanding> {
     const until =
       row === undefined
         ? -Infinity

@@ -23,6 +23,13 @@ const listByNids = query<{ nids: readonly number[] }>('listEventsByNids')(({ db,
     .from(t(events))
     .where(anyOf(t(events).event_nid, p.nids)),
 )
+const listTextsByNids = query<{ nids: readonly number[] }>('listEventTexts')(({ db, t, p, anyOf }) => {
+  const e = t(events)
+  return db
+    .select({ event_nid: e.event_nid, event_id: e.event_id, json: e.json })
+    .from(e)
+    .where(anyOf(e.event_nid, p.nids))
+})
 const listByIds = query<{ eventIds: readonly string[] }>('listEventsByIds')(({ db, t, p, anyOf }) =>
   db
     .select()
@@ -206,6 +213,14 @@ export function findEventById(conn: Conn, eventId: EventId): Promise<EventRow | 
 /** The rows of events, in no particular order. */
 export function listEvents(conn: Conn, nids: readonly number[]): Promise<EventRow[]> {
   return nids.length === 0 ? Promise.resolve([]) : listByNids(conn, { nids })
+}
+
+/** The texts of events by row id, in no particular order: what an event is made of. */
+export function listEventTexts(
+  conn: Conn,
+  nids: readonly number[],
+): Promise<Pick<EventRow, 'event_nid' | 'event_id' | 'json'>[]> {
+  return nids.length === 0 ? Promise.resolve([]) : listTextsByNids(conn, { nids })
 }
 
 /** The rows of those of the events that are stored, in no particular order. */

@@ -25,13 +25,13 @@ const counts = sqlQuery<
   { kind: number; thread: string; n: number }
 >(
   'countUnread',
-  ({ engine, list }) => `with own as (
+  ({ engine, list }) => `with own as materialized (
       select coalesce(thread_id, '${mainThread}') as thread, max(ord) as ord from (
         select thread_id, ord from events ${by(engine, 'events_by_sender')}
         where sender_nid = :userNid and room_nid = :roomNid and ord > 0
         order by event_nid desc limit ${ownEvents}) mine
       group by coalesce(thread_id, '${mainThread}')),
-    floors as (${floors(engine)} union all select thread, ord from own)
+    floors as materialized (${floors(engine)} union all select thread, ord from own)
     select 0 as kind, '${mainThread}' as thread, count(*) as n from (
       select 1 from events e ${by(engine, 'events_notifying')} where e.room_nid = :roomNid and e.thread_id is null and e.notify_ord is not null
         and e.ord > :base and e.ord > coalesce((select max(f.ord) from floors f where f.thread = '${mainThread}'), 0)
@@ -116,9 +116,9 @@ export async function countUnread(
   silent: readonly number[],
 ): Promise<UnreadCounts> {
   const rows = await counts(conn, { ...of, floors: JSON.stringify(Object.fromEntries(threadFloors)), silent })
-  const pick = (kind: number) =>
-    new Map(rows.filter((row) => Number(row.kind) === kind).map(({ thread, n }) => [thread, Number(n)]))
-  return { byThread: pick(0), own: pick(1) }
+  const found = { byThread: new Map<string, number>(), own: new Map<string, number>() }
+  for (const { kind, thread, n } of rows) (Number(kind) === 0 ? found.byThread : found.own).set(thread, Number(n))
+  return found
 }
 
 /** The running number of the last notifying event of the main timeline at or before an `ord`; 0 where there is none. */

@@ -28,7 +28,7 @@ export async function joinedRoom(
   const { deps, conn, viewer, request, since } = context
   const isWhole = since === undefined || (isNews(since, row) && !(await wasJoined(context, room)))
   const isFull = isWhole || request.fullState
-  const standing = await UserStanding.of(deps, conn, room, viewer)
+  const standing = await UserStanding.ofMembership(deps, conn, room, viewer, row)
   const timeline = await collectTimeline(context, room, standing, { top: row.last_ord, isWhole })
   const hasMoved = timeline.newest !== undefined
   const showsSummary = isFull || (hasMoved && (timeline.isLimited || timeline.rows.some(changesSummary)))
@@ -94,7 +94,10 @@ export async function timelineTexts(
 }
 
 export function eventList(texts: readonly string[]): object {
-  return { events: new RawJson(`[${texts.join(',')}]`) }
+  // added up, not joined: the whole answer is copied once, when it is written
+  let list = ''
+  for (const text of texts) list += list === '' ? text : `,${text}`
+  return { events: new RawJson(`[${list}]`) }
 }
 
 /** `timeline` of a room in an answer. */

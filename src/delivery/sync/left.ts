@@ -17,7 +17,7 @@ export async function leftRoom(context: SyncContext, row: SyncRoomRow, room: Roo
   const stateKey = request.stateAfterKey ?? 'state'
   if (row.event_nid === 0 || row.ord === null) return withoutHistory(context, row, stateKey)
   const isWhole = since === undefined
-  const standing = await UserStanding.of(deps, conn, room, viewer)
+  const standing = await UserStanding.ofMembership(deps, conn, room, viewer, row)
   const collected = await collectTimeline(context, room, standing, { top: row.ord, isWhole })
   // of a room that was forgotten only that it was left
   const timeline = row.forgotten

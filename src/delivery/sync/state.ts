@@ -1,4 +1,5 @@
 import type { UserId } from '../../protocol/ids.ts'
+import { eventAt, loadChain } from '../../rooms/layers.ts'
 import { readEvents } from '../../rooms/read-events.ts'
 import type { Room } from '../../rooms/room.ts'
 import type { UserStanding } from '../../rooms/standing.ts'
@@ -115,8 +116,9 @@ async function addMembers(
     const keyNid = await deps.roomCache.stateKeyNid(conn, { type: 'm.room.member', stateKey })
     if (keyNid !== undefined) keys.add(keyNid)
   }
+  const chain = await loadChain(deps.roomCache.caches, conn, group)
   for (const keyNid of keys) {
-    const eventNid = state.get(keyNid) ?? (await stateEventAt(deps, conn, group, keyNid))
+    const eventNid = state.get(keyNid) ?? eventAt(chain, keyNid)
     if (eventNid !== undefined && (mayRepeat || sent.get(keyNid) !== eventNid)) state.set(keyNid, eventNid)
   }
   const members = await deps.stateParts.membersAmong(conn, state.keys())
