@@ -41,6 +41,9 @@ export async function acceptInvite(deps: RoomsDeps, handed: HandedInvite): Promi
       room_version: roomVersion,
     })
   const event = await checkHanded(deps, version, handed, 'invite')
+  // outside of a room nothing else looks at the other signatures that it needs, and at the time of their keys
+  const refusal = await deps.keyRing.verifyEvent(event)
+  if (refusal !== undefined) throw new MatrixError('M_INVALID_PARAM', `The event cannot be verified: ${refusal}`)
   const userId = parseUserId(event.stateKey)
   if (userId === undefined || serverNameOf(userId) !== deps.serverName)
     throw new MatrixError('M_INVALID_PARAM', 'The user invited is not of this server')

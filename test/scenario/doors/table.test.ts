@@ -3,6 +3,7 @@ import type { UserId } from '../../../src/protocol/ids.ts'
 import { checks, type Case, type Outcome } from '../../support/evil/checks.ts'
 import { testKey } from '../../support/engine.ts'
 import { doors, type Door, type Offered, type Passed, type Rooms } from '../../support/evil/doors.ts'
+import { shapeChecks } from '../../support/evil/shape-checks.ts'
 import { Stage, us } from '../../support/evil/stage.ts'
 
 /**
@@ -33,7 +34,7 @@ describe.each(['1', '5', '11', '12'])('in room version %s', (version) => {
   const here = version === '11' ? doors : doors.filter(({ name }) => /^\/send|pdus|send_join v2|, state$/.test(name))
 
   describe.each(here)('$name', (door) => {
-    test.each(checks)('$name', async (check) => {
+    test.each([...checks, ...shapeChecks])('$name', async (check) => {
       const ground = await door.open(stage, rooms)
       const { kind } = door
       const marker = `m${Math.random().toString(36).slice(2)}`

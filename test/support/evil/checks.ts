@@ -37,18 +37,22 @@ const odd = 'org.evil.odd'
 const pad = 'org.evil.pad'
 const maxEventBytes = 65_536
 
-function fieldsOf({ ground, marker }: Case, content: JsonObject = {}, more: Fields = {}): Fields {
+/** The fields of the event that the door is for, with a marker in its content. */
+export function fieldsOf({ ground, marker }: Case, content: JsonObject = {}, more: Fields = {}): Fields {
   const { room, draft } = ground
   const whole = { ...draft.content, 'org.evil.marker': marker, ...content }
   return room.fields({ ...draft, content: whole, more: { ...draft.more, ...more } })
 }
 
-function offered(version: RoomVersion, pdu: JsonObject, text = canonicalJson(pdu)): Offered {
+/** A PDU as it is offered. */
+export function offered(version: RoomVersion, pdu: JsonObject, text = canonicalJson(pdu)): Offered {
   return { text, eventId: idOf(version, pdu) }
 }
 
-const sealed = (given: Case, fields: Fields, key?: SigningKey, signer?: string) =>
-  offered(given.version, seal(given.version, fields, key, signer))
+/** Fields with their hash and signature, as they are offered. */
+export function sealed(given: Case, fields: Fields, key?: SigningKey, signer?: string): Offered {
+  return offered(given.version, seal(given.version, fields, key, signer))
+}
 
 /** The event with a member in its content that is written so. */
 function spelled(given: Case, literal: string): Offered {
@@ -183,7 +187,12 @@ export const checks: readonly Check[] = [
     make: (given) => sealed(given, fieldsOf(given, {}, { state_key: 'é'.repeat(128) })),
     expected: 'absent',
   },
-  { name: 'with 21 previous events', make: (given) => withReferences(given, 'prev_events', 21), expected: 'absent' },
+  {
+    name: 'with 21 previous events',
+    make: (given) => withReferences(given, 'prev_events', 21),
+    // history may name more
+    expected: ({ door }) => (door.startsWith('backfill') ? 'stored' : 'absent'),
+  },
   { name: 'with 11 auth events', make: (given) => withReferences(given, 'auth_events', 11), expected: 'absent' },
   { name: 'with a float', make: (given) => spelled(given, '1.5'), expected: inVersionsTo5 },
   { name: 'with 1.0', make: (given) => spelled(given, '1.0'), expected: inVersionsTo5 },

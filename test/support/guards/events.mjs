@@ -1,0 +1,279 @@
+import { door, edit, keyRing, sendFile } from './entry.mjs'
+
+const format = 'src/protocol/event-format.ts'
+const parse = 'src/protocol/parse-event.ts'
+const canonical = 'src/protocol/canonical-json.ts'
+const ids = 'src/protocol/ids.ts'
+const ring = 'src/federation/key-ring.ts'
+
+const formatGuard = (name, cut, put, ...red) => ({ name, edits: [edit(format, cut, put)], red })
+
+/** Checks 1 to 3 on receipt of a PDU: form, limits, signatures, content hash. */
+export const eventGuards = [
+  {
+    name: 'event of 65,536 bytes',
+    edits: [edit(parse, 'utf8Length(text) > maxEventBytes', 'false')],
+    red: [door('of 65,537')],
+  },
+  formatGuard(
+    'type is a text',
+    "if (typeof pdu.type !== 'string') return 'type is not a string'\n",
+    '',
+    door('with a type that is'),
+  ),
+  formatGuard('type of 255 bytes', 'utf8Length(pdu.type) > maxIdBytes', 'false', door('with a type of 256')),
+  formatGuard(
+    'state key is a text',
+    "return 'state_key is not a string'",
+    'return undefined',
+    door('with a state key that is'),
+  ),
+  formatGuard(
+    'state key of 255 bytes',
+    'utf8Length(pdu.state_key) > maxIdBytes',
+    'false',
+    door('with a state key of 256'),
+  ),
+  {
+    name: 'ids of 255 bytes: sender',
+    edits: [edit(ids, 'utf8Length(value) <= maxIdBytes && ', '')],
+    red: [door('of a stranger of 256')],
+  },
+  {
+    name: 'ids of 255 bytes: event id',
+    edits: [edit(ids, 'utf8Length(value) <= maxIdBytes && ', '')],
+    red: [door('with an event id of 256', '1')],
+  },
+  formatGuard(
+    'references of 255 bytes',
+    ' && utf8Length(value) <= maxIdBytes',
+    '',
+    door('with a previous event of 256', '11', 'backfill|get_missing'),
+  ),
+  formatGuard(
+    'content is an object',
+    "isJsonObject(pdu.content) ? undefined : 'content is not an object'",
+    'undefined',
+    door('with a content that is'),
+  ),
+  formatGuard(
+    'event id names its server',
+    "(eventId as string).includes(':') ? undefined : 'event_id has no server name'",
+    'undefined',
+    door('with an id that names', '1'),
+  ),
+  formatGuard(
+    'time is an integer',
+    "if (!isIntegerMember(pdu, 'origin_server_ts', timestamp)) return 'origin_server_ts is not an integer'\n",
+    '',
+    door('with a time that'),
+  ),
+  formatGuard('depth from 0', '(depth as number) >= 0 && ', '', door('with a depth below')),
+  formatGuard('depth to 2^63', ' && (depth as number) <= limit', '', door('with a depth of 2', '1')),
+  formatGuard(
+    'depth spelled as an integer',
+    "!/[.eE]/.test(spellingOf(pdu, key, value) ?? '')",
+    'true',
+    door('with a depth of 1', '1'),
+  ),
+  formatGuard(
+    'references are a list',
+    'if (!Array.isArray(references)) return `${name} is not an array`\n',
+    'if (!Array.isArray(references)) return undefined\n',
+    door('with previous events that are'),
+  ),
+  formatGuard(
+    'references are ids',
+    'references.every(isRight) ? undefined',
+    'references.every(isRight) || true ? undefined',
+    door('with a previous event that is'),
+  ),
+  formatGuard('20 previous events', 'isHistory ? Infinity : maxPrevEvents', 'Infinity', door('with 21 prev')),
+  formatGuard(
+    '10 auth events',
+    'isHistory ? Infinity : maxAuthEvents',
+    'Infinity',
+    door('with 11 auth events that are known'),
+  ),
+  formatGuard(
+    'a content hash is there',
+    "typeof memberOf(hashes, 'sha256') === 'string' ? undefined",
+    'true ? undefined',
+    door('without a content hash'),
+  ),
+  formatGuard(
+    'signatures of a server are an object',
+    "if (!isJsonObject(ofServer)) return 'signatures has an entry that is not an object'",
+    'if (!isJsonObject(ofServer)) continue',
+    door('with signatures that'),
+  ),
+  formatGuard(
+    'signatures are texts',
+    "!Object.values(ofServer).every((signature) => typeof signature === 'string')",
+    'false',
+    door('with a signature that'),
+  ),
+  {
+    name: 'integers only, and spelled so',
+    edits: [edit(canonical, "demand === 'strict-event' && ", 'demand !== demand && ')],
+    red: [door('with a float'), door('with 2.53'), door('with -0')],
+  },
+  {
+    name: 'no key twice',
+    edits: [edit(canonical, "known?.duplicateKey === true && demand !== 'none'", 'false')],
+    red: [door('with a key twice')],
+  },
+  {
+    name: 'nested as deep as may be',
+    edits: [edit(canonical, "demand !== 'none' && stack.length >= maxJsonDepth", 'false')],
+    red: [door('nested 1,100')],
+  },
+  {
+    name: 'of the room where it came',
+    edits: [edit('src/rooms/checks/shape.ts', "event.roomId === roomId ? event : 'of another room'", 'event')],
+    red: [door('of another room', '11', 'state answered|event_auth|backfill')],
+  },
+  {
+    name: 'every signature is verified',
+    edits: [edit(ring, "if (!isRight) refusals.set(eventId, 'a signature is wrong')", 'void isRight')],
+    red: [door('signed over'), door('signed with another key under')],
+  },
+  {
+    name: 'signed by a known key',
+    edits: [edit(ring, 'if (keys.length === 0) return `no valid key of ${signer} is known`', '')],
+    red: [door('signed with another key id'), keyRing('with another key id')],
+  },
+  {
+    name: 'signed at all',
+    edits: [edit(ring, 'if (keyIds.length === 0) return `not signed by ${signer}`', '')],
+    behind: {
+      name: 'signed by a known key',
+      edits: [edit(ring, 'if (keys.length === 0) return `no valid key of ${signer} is known`', '')],
+    },
+    red: [door('unsigned')],
+  },
+  {
+    name: 'refused signatures stay out of the gate',
+    edits: [
+      edit(
+        'src/rooms/checks/signatures.ts',
+        'events.filter(({ eventId }) => refusals.get(eventId) === undefined)',
+        '[...events]',
+      ),
+    ],
+    red: [door('unsigned')],
+  },
+  {
+    name: 'signed by the server of the sender',
+    edits: [
+      edit(
+        'src/protocol/required-signers.ts',
+        'if (!isThirdPartyInvite(event)) signers.add(serverNameOf(event.sender))',
+        'if (isThirdPartyInvite(event)) return []',
+      ),
+    ],
+    red: [door('unsigned'), door('signed by another')],
+  },
+  {
+    name: 'signed by the server of the event id',
+    edits: [edit('src/protocol/required-signers.ts', 'if (namer !== undefined) signers.add(namer)', 'void namer')],
+    red: [door('with an id that another', '1'), keyRing('room versions 1 and 2')],
+  },
+  {
+    name: 'a key within its time',
+    edits: [
+      edit(
+        'src/federation/key-cache.ts',
+        'return !use.isValidityEnforced || key.validUntilTs >= use.atTs',
+        'return true',
+      ),
+    ],
+    red: [door('later than its key'), keyRing('an event later than')],
+  },
+  {
+    name: 'an old key for old events only',
+    edits: [edit('src/federation/key-cache.ts', ' && key.expiredTs >= use.atTs', '')],
+    red: [keyRing('after a rotation')],
+  },
+  {
+    name: 'no old key for requests',
+    edits: [edit('src/federation/key-cache.ts', "use.kind === 'event' && key.expiredTs", 'key.expiredTs')],
+    red: [keyRing('after a rotation')],
+  },
+  {
+    name: 'a key counts for a week',
+    edits: [
+      edit(
+        'src/federation/key-cache.ts',
+        'Math.min(document.validUntilTs, now + weekMs)',
+        'Math.max(document.validUntilTs, weekMs)',
+      ),
+    ],
+    red: [keyRing('a key that claims')],
+  },
+  {
+    name: 'a notary replaces no key',
+    edits: [edit('src/federation/key-cache.ts', 'source === own || before === undefined', 'source !== undefined')],
+    red: [keyRing('of two keys under one id')],
+  },
+  {
+    name: 'a key document is signed by its key',
+    edits: [
+      edit(
+        'src/federation/key-document.ts',
+        '.filter(({ keyId, publicKey }) => verifyJson(value, server, keyId, publicKey))',
+        '',
+      ),
+    ],
+    red: [keyRing('a key document'), keyRing('a notary document')],
+  },
+  {
+    name: 'a key document is of its server',
+    edits: [edit('src/federation/key-document.ts', 'server !== expected || ', 'server === undefined || ')],
+    red: [keyRing('a key document')],
+  },
+  {
+    name: 'our own name is verified with our own keys',
+    edits: [edit(ring, '(key) => keyIds.includes(key.keyId) && isUsable(key, use)', '() => false')],
+    red: [door('in our name, signed with our')],
+  },
+  {
+    name: 'a wrong content hash prunes',
+    edits: [
+      edit(
+        'src/rooms/checks/content-hash.ts',
+        'checkContentHash(event) === undefined ? event : pruneEvent(event)',
+        'checkContentHash(event) === undefined ? event : (pruneEvent(event), event)',
+      ),
+    ],
+    red: [door('with a wrong content')],
+  },
+  {
+    name: 'fetched events: a wrong content hash prunes',
+    edits: [
+      edit(
+        'src/rooms/fetch.ts',
+        'passed.map(redactUnlessHashed)',
+        'passed.map((event) => (redactUnlessHashed(event), event))',
+      ),
+    ],
+    red: [door('with a wrong content', '11', 'state answered|event_auth')],
+  },
+  sendGuard('50 PDUs', 'if (pdus.length > maxPdus)', 'if (pdus.length > 2 * maxPdus)', sendFile('too many PDUs')),
+  sendGuard('100 EDUs', 'if (edus.length > maxEdus)', 'if (edus.length > 2 * maxEdus)', sendFile('too many PDUs')),
+  {
+    name: 'EDUs of the users of their origin',
+    edits: [
+      edit(
+        'src/federation/edus.ts',
+        'userId !== undefined && serverNameOf(userId) === origin ? userId',
+        'userId !== undefined && origin ? userId',
+      ),
+    ],
+    red: [sendFile('typing'), sendFile('receipts')],
+  },
+]
+
+function sendGuard(name, cut, put, ...red) {
+  return { name, edits: [edit('src/http/federation/send.ts', cut, put)], red }
+}
