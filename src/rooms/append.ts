@@ -30,7 +30,7 @@ import { threadOf } from './threads.ts'
 /** What `append` uses. */
 export type AppendDeps = Pick<
   RoomsDeps,
-  'roomCache' | 'serverName' | 'clock' | 'erased' | 'changes' | 'outbound' | 'notify' | 'mediaReleased'
+  'roomCache' | 'serverName' | 'clock' | 'erased' | 'changes' | 'outbound' | 'notify' | 'mediaReleased' | 'guestsClosed'
 >
 
 /** An event that has been judged, and the verdict. */

@@ -17,7 +17,7 @@ import type { StateChange } from './state-change.ts'
 import { describeChanges } from './state-change.ts'
 import { applySummaryChanges } from './summary.ts'
 
-type Deps = Pick<RoomsDeps, 'roomCache' | 'serverName' | 'clock' | 'erased'>
+type Deps = Pick<RoomsDeps, 'roomCache' | 'serverName' | 'clock' | 'erased' | 'guestsClosed'>
 
 /** The event that moved the extremities, and what it made of the state. */
 export interface Moved {
@@ -98,8 +98,14 @@ export async function replaceCurrentState(
   const { userNids, hosts } = await applyMemberChanges(tx, deps, room, members, cause)
   await applySummaryChanges(tx, room.nid, changes, members)
   for (const change of changes) await pruneSuperseded(tx, deps, change)
+  if (changes.some(closesToGuests)) tx.afterCommit(() => deps.guestsClosed?.(room.id))
   const memo = room.memo.with(changes.map(({ type, stateKey, after }) => [type, stateKey, after] as const))
   return { changes: { currentGroup: chain[0]?.groupNid ?? 0, chain, memo, hosts }, userNids }
+}
+
+function closesToGuests({ type, stateKey, before, after }: StateChange): boolean {
+  const isOpen = (event: RoomEvent | undefined) => event?.content.guest_access === 'can_join'
+  return type === 'm.room.guest_access' && stateKey === '' && isOpen(before) && !isOpen(after)
 }
 
 /** What an erased person said of the room is kept only while nothing newer says it. */

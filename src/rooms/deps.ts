@@ -1,7 +1,7 @@
 import type { FederationClient } from '../federation/client.ts'
 import type { KeyRing } from '../federation/key-ring.ts'
 import type { Outbound } from '../federation/outbound.ts'
-import type { EventId, ServerName } from '../protocol/ids.ts'
+import type { EventId, RoomId, ServerName } from '../protocol/ids.ts'
 import type { SigningKey } from '../protocol/sign.ts'
 import type { Changes } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
@@ -55,5 +55,7 @@ export interface RoomsDeps {
   readonly notify?: (tx: Tx, appended: Appended) => Promise<void>
   /** Told, in the transaction, of files that no stored event shows any more. Store calls only. */
   readonly mediaReleased?: (tx: Tx, media: readonly MediaRef[]) => Promise<void>
+  /** Told, after the commit, of rooms that are no longer open to guests. */
+  readonly guestsClosed?: (roomId: RoomId) => void
   readonly failpoint?: Failpoint | undefined
 }

@@ -68,7 +68,8 @@ function leaveLocally(
   return writeInRoom(deps, room, [userNid], async (tx, current) => {
     const membership = await membershipIn(tx, deps, current, userId)
     if (membership === 'ban') throw notInRoom()
-    if (membership === 'leave') return false
+    // another request of the user's may have left meanwhile
+    if (membership === 'leave') return (await findMembership(tx, userNid, current.nid))?.membership === 'leave'
     await appendMember(tx, deps, current, { ...extras, sender: userId, target: userId, membership: 'leave' }, options)
     return true
   })

@@ -17,6 +17,7 @@ import { preparePrivacy } from '../privacy/start.ts'
 import { parseServerName } from '../protocol/ids.ts'
 import { ErasedUsers } from '../rooms/erased.ts'
 import { followProfile } from '../rooms/profile-change.ts'
+import { expelGuests } from '../rooms/expel-guests.ts'
 import { prepareForServer } from '../rooms/read-for-server.ts'
 import { RoomCache } from '../rooms/room-cache.ts'
 import { Changes } from '../store/changes.ts'
@@ -131,6 +132,8 @@ export async function compose(
         return makeDeparture(deps)
       },
       profileChanged: (requester) => followProfile(deps, requester),
+      guestsClosed: (roomId) =>
+        void expelGuests(deps, roomId).catch((error: unknown) => log.error('guests did not leave', { roomId, error })),
       mediaReleased: (tx, media) => releaseMedia(tx, deps, media),
       net: ports.net,
       blobFiles: new BlobFiles(config.media.path, failpoint),

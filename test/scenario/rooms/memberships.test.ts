@@ -141,6 +141,30 @@ describe.each(engines)('on %s', (engine) => {
     expect((await a.membership(roomId, alice.id))?.membership).toBe('join')
   })
 
+  test('who leaves twice at once has left once', async () => {
+    await using world = await RoomsWorld.on(engine, 'a.test')
+    const a = world.server('a.test')
+    const [alice, bob] = [await a.user('alice'), await a.user('bob')]
+    const { room_id: roomId } = await alice.ok('POST', '/createRoom', { preset: 'public_chat', name: 'here' })
+    await bob.ok('POST', `${at(roomId)}/join`)
+    await Promise.all([1, 2, 3, 4].map(() => bob.ok('POST', `${at(roomId)}/leave`)))
+    // still by an event of the room: what was before can be read
+    expect(await bob.ok('GET', `${at(roomId)}/state/m.room.name`)).toEqual({ name: 'here' })
+  })
+
+  test('guests leave when another server closes the room to them', async () => {
+    await using world = await RoomsWorld.on(engine, 'a.test', 'b.test')
+    const [a, b] = [world.server('a.test'), world.server('b.test')]
+    const [alice, bob, guest] = [await a.user('alice'), await b.user('bob'), await b.guest()]
+    const open = [{ type: 'm.room.guest_access', content: { guest_access: 'can_join' } }]
+    const { room_id: roomId } = await alice.ok('POST', '/createRoom', { preset: 'public_chat', initial_state: open })
+    await bob.ok('POST', `/join/${encodeURIComponent(roomId)}?via=a.test`)
+    await guest.ok('POST', `${at(roomId)}/join`)
+    await alice.ok('PUT', `${at(roomId)}/state/m.room.guest_access`, { guest_access: 'forbidden' })
+    await expect.poll(async () => (await b.membership(roomId, guest.id))?.membership).toBe('leave')
+    expect((await b.membership(roomId, bob.id))?.membership).toBe('join')
+  })
+
   test('what would break a room or its clients is not sent', async () => {
     await using world = await RoomsWorld.on(engine, 'a.test')
     const alice = await world.server('a.test').user('alice')
