@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { access, copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileError } from '../store/errors.ts'
@@ -17,6 +17,13 @@ export interface StoredBlob {
 }
 
 const headBytes = 4100
+const aside = /^gone-([0-9a-f]{64})-/
+
+/** What there is to say of a folder that several processes use. */
+export interface SharedFolder {
+  /** a number that no other process has: part of the names of its temporary files */
+  readonly owner: () => number
+}
 
 /**
  * Files of the media repository on disk, named by the SHA-256 of their bytes. A file is written under a temporary name,
@@ -31,12 +38,15 @@ export class BlobFiles {
   /** The last of those who wait for a blob, by hash. */
   readonly #busy = new Map<string, Promise<unknown>>()
   readonly #failpoint: Failpoint | undefined
+  readonly #shared: SharedFolder | undefined
   /** Folders known to be on disk with all that are above them. */
   readonly #placed = new Set<string>()
 
-  constructor(folder: string, failpoint?: Failpoint) {
+  /** Without `shared` this process has the folder to itself. */
+  constructor(folder: string, failpoint?: Failpoint, shared?: SharedFolder) {
     this.folder = folder
     this.#failpoint = failpoint
+    this.#shared = shared
   }
 
   /** Where a blob lies. `sha256` is hex, checked, since it becomes part of a path. */
@@ -73,12 +83,19 @@ export class BlobFiles {
       (temporary) => {
         const blob = { sha256: hash.digest('hex'), size, head: Buffer.concat(head) }
         return this.#whileAwaited(blob.sha256, async () => {
-          await this.#place(temporary, this.pathOf(blob.sha256))
+          const path = this.pathOf(blob.sha256)
+          // another process may take the file away until the row is there: so it is kept under this name too
+          const spare = this.#shared === undefined ? undefined : await this.#second(temporary)
+          await this.#place(temporary, path)
           this.#failpoint?.('upload:placed')
-          if (keep === undefined) return blob
-          const kept = await keep(blob)
-          this.#failpoint?.('upload:stored')
-          return kept
+          try {
+            const kept = keep === undefined ? blob : await keep(blob)
+            this.#failpoint?.('upload:stored')
+            if (spare !== undefined && !(await isThere(path))) await this.#place(spare, path)
+            return kept
+          } finally {
+            if (spare !== undefined) await this.#drop(spare)
+          }
         })
       },
     )
@@ -134,6 +151,44 @@ export class BlobFiles {
     }
   }
 
+  /**
+   * Deletes a blob unless `isUsed` says that a row names it; false where it stays. Ask inside `exclusive`. In a shared
+   * folder it is first taken aside: a row that another process has made until then brings it back, and who makes one
+   * later finds it missing and places it again.
+   */
+  async removeUnless(sha256: string, isUsed: () => Promise<boolean>): Promise<boolean> {
+    if (await isUsed()) return false
+    const path = this.pathOf(sha256)
+    if (this.#shared === undefined) {
+      await this.remove(path)
+      return true
+    }
+    const taken = this.#name(`gone-${sha256}-`)
+    try {
+      await rename(path, taken)
+    } catch (error) {
+      if (isMissing(error)) return true
+      throw error
+    }
+    return this.#settle(taken, path, isUsed)
+  }
+
+  async #settle(taken: string, path: string, isUsed: () => Promise<boolean>): Promise<boolean> {
+    if (await isUsed()) {
+      await rename(taken, path).catch((error: unknown) => {
+        // a sweep has put it back
+        if (!isMissing(error)) throw error
+      })
+      await syncFolder(dirname(path))
+      return false
+    }
+    await rm(taken, { force: true })
+    await syncFolder(dirname(path)).catch((error: unknown) => {
+      if (!isMissing(error)) throw error
+    })
+    return true
+  }
+
   /** Deletes a file; one that is already gone is fine. The folder is synced, so that it does not come back. */
   async remove(path: string): Promise<void> {
     await rm(path, { force: true })
@@ -142,11 +197,18 @@ export class BlobFiles {
     })
   }
 
-  /** Deletes what an ended process left half written. */
-  async sweep(): Promise<void> {
+  /**
+   * Deletes what an ended process left half written, and ends what it left half deleted. `owners`: the processes that
+   * live, where the folder is shared.
+   */
+  async sweep(owners: ReadonlySet<number>, isUsed: (sha256: string) => Promise<boolean>): Promise<void> {
     const folder = join(this.folder, 'incoming')
-    for (const name of await namesIn(folder))
-      if (!this.#open.has(join(folder, name))) await rm(join(folder, name), { force: true })
+    for (const name of await namesIn(folder)) {
+      const path = join(folder, name)
+      const sha256 = aside.exec(name)?.[1]
+      if (sha256 !== undefined) await this.#settle(path, this.pathOf(sha256), () => isUsed(sha256))
+      else if (!this.#open.has(path) && !owners.has(Number(/^(\d+)-/.exec(name)?.[1]))) await rm(path, { force: true })
+    }
   }
 
   /** Deletes all thumbnails of a blob. */
@@ -200,9 +262,33 @@ export class BlobFiles {
       this.#placed.add(this.folder)
     }
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const path = join(folder, randomUUID())
+    const path = this.#name(`${this.#shared?.owner() ?? 0}-`)
     this.#open.add(path)
     return path
+  }
+
+  #name(prefix: string): string {
+    return join(this.folder, 'incoming', `${prefix}${randomUUID()}`)
+  }
+
+  /** A second name of a temporary file. */
+  async #second(temporary: string): Promise<string> {
+    const spare = await this.#temporary()
+    try {
+      await link(temporary, spare).catch((error: unknown) => {
+        if (!hasNoLinks(error)) throw error
+        return copyDurably(temporary, spare)
+      })
+      return spare
+    } catch (error) {
+      await this.#drop(spare)
+      throw error
+    }
+  }
+
+  async #drop(temporary: string): Promise<void> {
+    await rm(temporary, { force: true })
+    this.#open.delete(temporary)
   }
 
   /** A folder that is there may be one that somebody else has just made, or that was made before a crash. */
@@ -223,6 +309,31 @@ export class BlobFiles {
 // Opened when the first byte is asked for: an answer to HEAD never asks.
 async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   yield* createReadStream(path) as AsyncIterable<Uint8Array>
+}
+
+/** Some file systems know one name for each file. */
+function hasNoLinks(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^(EPERM|ENOTSUP|EOPNOTSUPP|ENOSYS)$/.test(String(error.code))
+}
+
+async function copyDurably(from: string, to: string): Promise<void> {
+  await copyFile(from, to)
+  const file = await open(to, 'r+')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    (error: unknown) => {
+      if (isMissing(error)) return false
+      throw error
+    },
+  )
 }
 
 /** What lies in a folder; nothing where it is missing, or no folder. */

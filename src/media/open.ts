@@ -132,7 +132,11 @@ async function keepThumbnail(
       await putMediaThumbnail(tx, { ...key, content_type: made.contentType, size: made.bytes.length })
       return true
     })
-    if (isUsed) await deps.blobFiles.writeThumbnail(path, made.bytes)
+    if (!isUsed) return
+    await deps.blobFiles.writeThumbnail(path, made.bytes)
+    // another process may have deleted the picture meanwhile, with the thumbnails that it found
+    if (!(await deps.database.read((conn) => isBlobUsed(conn, key.sha256))))
+      await deps.blobFiles.removeThumbnails(key.sha256)
   })
 }
 

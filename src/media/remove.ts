@@ -7,7 +7,9 @@ import {
   listLeastUsedRemoteMedia,
   listStaleRemoteMedia,
   listUnusedBlobs,
+  listUsedBlobs,
 } from '../store/media.ts'
+import { listLiveWriters } from '../store/writer-rows.ts'
 import type { MediaDeps } from './deps.ts'
 
 /** Deletes rows of files in the transaction given. Returns the blobs to hand to `deleteBlobFiles` after the commit. */
@@ -30,23 +32,43 @@ export async function deleteBlobFiles(
 ): Promise<void> {
   for (const sha256 of new Set(blobs)) {
     await deps.blobFiles.exclusive(sha256, async () => {
-      if (deps.blobFiles.isAwaited(sha256)) return
-      if (await deps.database.read((conn) => isBlobUsed(conn, sha256))) return
+      const isUsed = () => deps.database.read((conn) => isBlobUsed(conn, sha256))
+      if (deps.blobFiles.isAwaited(sha256) || (await isUsed())) return
       await deps.blobFiles.removeThumbnails(sha256)
-      await deps.blobFiles.remove(deps.blobFiles.pathOf(sha256))
-      await deps.database.write((tx) => deleteBlobRows(tx, sha256))
+      if (await deps.blobFiles.removeUnless(sha256, isUsed))
+        await deps.database.write((tx) => deleteBlobRows(tx, sha256))
     })
   }
 }
 
-/** Deletes files on disk, and rows of blobs, that no file names: what a crash left behind. Run at start. */
-export async function sweepBlobs(deps: Pick<MediaDeps, 'database' | 'blobFiles'>): Promise<void> {
-  await deps.blobFiles.sweep()
-  for await (const sha256 of deps.blobFiles.list()) {
-    if (!(await deps.database.read((conn) => isBlobUsed(conn, sha256)))) await deleteBlobFiles(deps, [sha256])
+const blobsAtOnce = 200
+
+/**
+ * Deletes files on disk, and rows of blobs, that no file names: what a crash left behind. It takes the longer the more
+ * files there are, so it runs beside the requests; `signal` ends it.
+ */
+export async function sweepBlobs(deps: Pick<MediaDeps, 'database' | 'blobFiles'>, signal?: AbortSignal): Promise<void> {
+  const { database, blobFiles } = deps
+  const owners = database.engine === 'postgres' ? await database.read(listLiveWriters) : []
+  await blobFiles.sweep(new Set(owners), (sha256) => database.read((conn) => isBlobUsed(conn, sha256)))
+  let some = new Set<string>()
+  const look = async () => {
+    if (some.size === 0) return
+    const used = await database.read((conn) => listUsedBlobs(conn, [...some]))
+    await deleteBlobFiles(
+      deps,
+      [...some].filter((sha256) => !used.has(sha256)),
+    )
+    some = new Set()
   }
+  for await (const sha256 of blobFiles.list()) {
+    if (signal?.aborted === true) return
+    some.add(sha256)
+    if (some.size >= blobsAtOnce) await look()
+  }
+  await look()
   for (;;) {
-    const unused = await deps.database.read((conn) => listUnusedBlobs(conn, 100))
+    const unused = await database.read((conn) => listUnusedBlobs(conn, 100))
     await deleteBlobFiles(deps, unused)
     if (unused.length < 100) return
   }

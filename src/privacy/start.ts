@@ -1,4 +1,3 @@
-import { sweepBlobs } from '../media/remove.ts'
 import { releaseAllErasureLeases } from '../store/erasures.ts'
 import type { PrivacyDeps } from './deps.ts'
 import { replayJournal } from './replay.ts'
@@ -14,5 +13,4 @@ export async function preparePrivacy(deps: PrivacyDeps): Promise<void> {
   // Nobody else works on this database: what a killed process had begun goes on at once.
   if (deps.database.engine === 'sqlite') await deps.database.write(releaseAllErasureLeases)
   await deps.database.read((conn) => deps.erased.load(conn))
-  await sweepBlobs(deps)
 }

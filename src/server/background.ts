@@ -1,7 +1,7 @@
 import { finishDeactivations, sweepAccounts } from '../accounts/sweep.ts'
 import type { Deps } from '../http/deps.ts'
 import { sweepReleased } from '../media/released.ts'
-import { sweepRemoteMedia } from '../media/remove.ts'
+import { sweepBlobs, sweepRemoteMedia } from '../media/remove.ts'
 import { sweepReservations } from '../media/upload.ts'
 import { resumeStaged } from '../rooms/receive.ts'
 import type { Repeated } from './repeat.ts'
@@ -16,6 +16,8 @@ export function startBackground(deps: Deps, repeated: Repeated): void {
   repeated.add('sweep of accounts', 5 * minuteMs, () => sweepAccounts(deps))
   repeated.add('sweep of reserved media', 60 * minuteMs, () => sweepReservations(deps))
   repeated.add('sweep of remote media', 60 * minuteMs, () => sweepRemoteMedia(deps))
+  // no promise waits for it: a certificate of erasure is issued after a sweep of its own
+  repeated.once('files that a crash left behind', () => sweepBlobs(deps, deps.stopping))
   repeated.once('released media', () => sweepReleased(deps))
   repeated.add('sweep of released media', 60 * minuteMs, () => sweepReleased(deps))
 }

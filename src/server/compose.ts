@@ -136,7 +136,11 @@ export async function compose(
         void expelGuests(deps, roomId).catch((error: unknown) => log.error('guests did not leave', { roomId, error })),
       mediaReleased: (tx, media) => releaseMedia(tx, deps, media),
       net: ports.net,
-      blobFiles: new BlobFiles(config.media.path, failpoint),
+      blobFiles: new BlobFiles(
+        config.media.path,
+        failpoint,
+        database.engine === 'postgres' ? { owner: () => database.writerNid } : undefined,
+      ),
       remoteFetches: new RemoteFetches(),
       rateLimits: new RateLimits(config.rateLimits, clock),
       trustedProxies: new AddressSet(config.trustedProxies),

@@ -306,6 +306,18 @@ export async function isBlobUsed(conn: Conn, sha256: string): Promise<boolean> {
   return ((await countBlobUses.first(conn, { sha256 }))?.uses ?? 0) > 0
 }
 
+const usedBlobs = query<{ hashes: readonly string[] }>('listUsedBlobs')(({ db, t, p, anyOf }) =>
+  db
+    .selectDistinct({ sha256: t(media).sha256 })
+    .from(t(media))
+    .where(anyOf(t(media).sha256, p.hashes)),
+)
+
+/** Which of these bytes any file still has. */
+export async function listUsedBlobs(conn: Conn, hashes: readonly string[]): Promise<Set<string | null>> {
+  return new Set((await usedBlobs(conn, { hashes })).map(({ sha256 }) => sha256))
+}
+
 /** Forgets a blob and its thumbnails, after their files are gone. */
 export async function deleteBlobRows(tx: Tx, sha256: string): Promise<void> {
   await deleteThumbs(tx, { sha256 })
