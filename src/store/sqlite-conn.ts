@@ -31,6 +31,7 @@ export class SqliteConn implements Conn {
   readonly engine = 'sqlite'
   readonly native: Sqlite.Database
   readonly #prepared: (Prepared | undefined)[] = []
+  readonly #controls = new Map<string, Sqlite.Statement>()
 
   constructor(native: Sqlite.Database) {
     this.native = native
@@ -68,6 +69,13 @@ export class SqliteConn implements Conn {
     const rows: unknown[] = native.all(...bind('sqlite', statement.compile('sqlite'), values))
     if (decode) for (let i = 0; i < rows.length; i++) rows[i] = decode(rows[i] as unknown[])
     return rows
+  }
+
+  /** A statement without values and rows, prepared once: `begin`, `commit`. SQLite's own errors. */
+  control(sql: string): void {
+    let made = this.#controls.get(sql)
+    if (made === undefined) this.#controls.set(sql, (made = this.native.prepare(sql)))
+    made.run()
   }
 
   /** As `run`, at once, with SQLite's own errors. */

@@ -1,4 +1,3 @@
-import type Sqlite from 'better-sqlite3'
 import type { Clock } from '../util/ports.ts'
 import type { BatchDriver } from './batch-driver.ts'
 import { Fenced, driverCode, isFailedSync, unavailable } from './errors.ts'
@@ -30,7 +29,6 @@ export class SqliteDriver implements BatchDriver {
   readonly writerNid = 1
   readonly #clock: Clock
   readonly #onFatal: (error: Error) => void
-  readonly #controls = new Map<string, Sqlite.Statement>()
   #position = 0
   #fence = 0
 
@@ -60,7 +58,7 @@ export class SqliteDriver implements BatchDriver {
     // a blocked begin would sleep on the main thread: busy_timeout is 0, and the waiting is done here
     for (let waitMs = firstWaitMs; ; waitMs = Math.min(longestWaitMs, waitMs * 2)) {
       try {
-        return void this.#control('begin immediate').run()
+        return this.conn.control('begin immediate')
       } catch (error) {
         if (!driverCode(error).startsWith('SQLITE_BUSY')) throw sqliteError('begin', error)
         if (this.#clock.monotonic() > giveUpAt) throw unavailable(error)
@@ -112,15 +110,9 @@ export class SqliteDriver implements BatchDriver {
     return false
   }
 
-  #control(sql: string): Sqlite.Statement {
-    const made = this.#controls.get(sql) ?? this.conn.native.prepare(sql)
-    this.#controls.set(sql, made)
-    return made
-  }
-
   #exec(sql: string): void {
     try {
-      this.#control(sql).run()
+      this.conn.control(sql)
     } catch (error) {
       // the first frame of a log that begins anew is synced in a COMMIT
       if (isFailedSync(error)) this.#onFatal(new Error('the log cannot be synced', { cause: error }))

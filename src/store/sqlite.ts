@@ -102,9 +102,9 @@ class SqliteDatabase implements Database {
   async snapshot<T>(fn: (conn: Conn) => Promise<T>): Promise<T> {
     const conn = this.#snapshots.pop() ?? openSqliteConn(this.#path, 'reader')
     try {
-      conn.native.exec('begin')
+      conn.control('begin')
       const result = await fn(conn)
-      conn.native.exec('commit')
+      conn.control('commit')
       return result
     } finally {
       if (conn.native.inTransaction) conn.native.exec('rollback')

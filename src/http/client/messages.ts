@@ -16,10 +16,15 @@ export function rawEvents(events: readonly RenderedEvent[]): RawJson[] {
   return events.map(({ text }) => new RawJson(text))
 }
 
+/** What most pages are asked with. */
+const everything = parseRoomEventFilter({})
+
 const filterParam = v.optional(
   v.pipe(
     firstOf,
-    v.transform((text): RoomEventFilter => parseRoomEventFilter(parseJson(text, { mode: 'lenient' }))),
+    v.transform((text): RoomEventFilter =>
+      text === '{}' ? everything : parseRoomEventFilter(parseJson(text, { mode: 'lenient' })),
+    ),
   ),
   '{}',
 )

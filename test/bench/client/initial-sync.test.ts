@@ -5,8 +5,11 @@ import { besideSynapse, registerMany, roomOf } from './peers.ts'
 import type { Peer } from './peers.ts'
 
 const rooms = Number(process.env['LETHE_BENCH_ROOMS'] ?? 500)
-/** Synapse makes rooms slowly: the ratio is of the same, smaller work on both. */
-const fewRooms = Math.min(rooms, 25)
+/**
+ * Synapse makes rooms slowly, 20 joins and 12 messages each: the ratio is of the same, smaller work on both. With more
+ * (`LETHE_BENCH_PEER_ROOMS=100`) filling Synapse takes most of the run.
+ */
+const fewRooms = Math.min(rooms, Number(process.env['LETHE_BENCH_PEER_ROOMS'] ?? 25))
 const members = 20
 const times = 7
 
