@@ -82,6 +82,11 @@ export interface EndpointSpec<
   readonly locked?: boolean
   /** closed to suspended accounts (client-server API, "Account suspension"); open unless told */
   readonly suspended?: boolean
+  /**
+   * An answer that is no error tells nothing but what `handle` itself wrote last, which is on disk when that write
+   * resolves: then it does not wait for what others committed meanwhile, as every other answer does.
+   */
+  readonly tellsOwnWrite?: boolean
   /** which listeners offer it; by the path unless told */
   readonly resources?: readonly Resource[]
   /** Gives the body of a 200 answer, or a `Reply`. Throws `MatrixError`. */
@@ -109,6 +114,7 @@ export interface Endpoint {
   readonly guests: boolean
   readonly locked: boolean
   readonly suspended: boolean
+  readonly tellsOwnWrite: boolean
   readonly resources: readonly Resource[]
   handle(context: Context<Auth, unknown, unknown, unknown>): object | Promise<object>
 }
@@ -137,6 +143,7 @@ export function endpoint<
     guests: spec.guests ?? false,
     locked: spec.locked ?? false,
     suspended: spec.suspended ?? true,
+    tellsOwnWrite: spec.tellsOwnWrite ?? false,
     resources: spec.resources ?? resourcesOf(spec.path),
     // The gate makes exactly the requester and the values that the schemas of this very endpoint describe.
     handle: (context) => spec.handle(context as Parameters<typeof spec.handle>[0]),

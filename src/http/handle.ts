@@ -30,7 +30,7 @@ export async function handle(
   }
   try {
     const result = await run(deps, endpoint, params, request)
-    await deps.database.durable()
+    if (!endpoint.tellsOwnWrite) await deps.database.durable()
     return finish(respond(result, isOpen))
   } catch (error) {
     const isExpected = error instanceof MatrixError

@@ -20,6 +20,7 @@ export const send = endpoint({
   limit: 'write',
   guests: true,
   suspended: false,
+  tellsOwnWrite: true,
   params: v.object({ roomId, eventType: v.string(), txnId: v.string() }),
   query,
   body: jsonObject,

@@ -216,6 +216,32 @@ describe('answers', () => {
     expect(order).toEqual(['synced', 'answered', 'synced', 'answered', 'synced', 'answered'])
   })
 
+  test('only the answer that tells what its own synced write made waits for nobody else, and its refusal does', async () => {
+    const order: string[] = []
+    const durable = async () => {
+      await Promise.resolve()
+      order.push('synced')
+    }
+    const writing = endpoint({
+      method: 'POST',
+      path: '/_matrix/client/v3/writing',
+      auth: 'none',
+      limit: 'none',
+      tellsOwnWrite: true,
+      body: v.object({ fails: v.boolean() }),
+      async handle({ body: { fails } }) {
+        if (fails) throw new MatrixError('M_FORBIDDEN', 'no')
+        return {}
+      },
+    })
+    const call = caller(httpDeps({}, { database: { durable } }), [writing])
+    for (const fails of [false, true]) {
+      await call('POST', '/_matrix/client/v3/writing', { body: { fails } })
+      order.push('answered')
+    }
+    expect(order).toEqual(['answered', 'synced', 'answered'])
+  })
+
   test('when the disk fails, what was done is not confirmed', async () => {
     const durable = async () => {
       throw new MatrixError('M_UNKNOWN', 'the database cannot write', {}, 503)
