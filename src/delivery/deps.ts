@@ -12,6 +12,7 @@ import type { Semaphore } from '../util/semaphore.ts'
 import type { IgnoredUsers } from './ignored-users.ts'
 import type { Notifier } from './notifier.ts'
 import type { OwnRules } from './own-rules.ts'
+import type { NewsQueue } from './sync/news-queue.ts'
 import type { SentMembers } from './sync/sent-members.ts'
 import type { StateParts } from './sync/state-parts.ts'
 import type { TypingUsers } from './typing-users.ts'
@@ -44,8 +45,10 @@ export interface DeliveryDeps extends DeliveryBase {
   readonly ownRules: OwnRules
   /** whom local users ignore */
   readonly ignoredUsers: IgnoredUsers
-  /** turns of readers: of those who want everything, and of those who want what is new */
-  readonly syncTurns: { readonly whole: Semaphore; readonly news: Semaphore }
+  /** turns of readers who want everything */
+  readonly wholeTurns: Semaphore
+  /** readers who want what is new */
+  readonly newsQueue: NewsQueue
   /** names this database in tokens: one of another database is no position here */
   readonly tokenEpoch: string
 }

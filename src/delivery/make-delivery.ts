@@ -8,6 +8,7 @@ import { IgnoredUsers } from './ignored-users.ts'
 import { Notifier } from './notifier.ts'
 import { notify } from './notify.ts'
 import { OwnRules } from './own-rules.ts'
+import { NewsQueue } from './sync/news-queue.ts'
 import { SentMembers } from './sync/sent-members.ts'
 import { StateParts } from './sync/state-parts.ts'
 import { TypingUsers } from './typing-users.ts'
@@ -37,7 +38,8 @@ export async function makeDelivery(base: DeliveryBase): Promise<Delivery> {
     typing,
     ownRules,
     ignoredUsers,
-    syncTurns: syncTurns(database.engine),
+    wholeTurns: new Semaphore(wholeAtOnce[database.engine]),
+    newsQueue: new NewsQueue(new Semaphore(batchesAtOnce[database.engine])),
     sentMembers: new SentMembers(),
     stateParts: new StateParts(roomCache),
     tokenEpoch: await tokenEpochOf(base),
@@ -56,11 +58,8 @@ export async function makeDelivery(base: DeliveryBase): Promise<Delivery> {
  * On SQLite reads go one after the other anyway, and each at the same time as others needs a connection of its own to see
  * one moment; on PostgreSQL they wait for the network.
  */
-function syncTurns(engine: 'sqlite' | 'postgres'): DeliveryDeps['syncTurns'] {
-  return engine === 'sqlite'
-    ? { whole: new Semaphore(1), news: new Semaphore(2) }
-    : { whole: new Semaphore(2), news: new Semaphore(6) }
-}
+const wholeAtOnce = { sqlite: 1, postgres: 2 }
+const batchesAtOnce = { sqlite: 2, postgres: 4 }
 
 async function tokenEpochOf({ database, random }: DeliveryBase): Promise<string> {
   const made = random.token(4)

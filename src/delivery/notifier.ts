@@ -33,8 +33,8 @@ interface NotifierDeps {
 }
 
 const mostWatches = 20_000
-/** So many readers are woken in one turn of the event loop; each reads some tenths of a millisecond. */
-const wokenAtOnce = 12
+/** So many readers are woken in one turn of the event loop; whoever reads then has a queue of its own. */
+const wokenAtOnce = 1_000
 
 /** Wakes readers that wait for changes of their rooms or of their own data: once a turn, and a few at a time. */
 export class Notifier {

@@ -1,17 +1,13 @@
 import type { RoomId, UserId } from '../protocol/ids.ts'
 import type { Conn } from '../store/database.ts'
-import { listOwnReceipts, unthreaded } from '../store/receipts.ts'
-import {
-  countPrunedNotifying,
-  countUnread,
-  findNotifyOrdAt,
-  listDeviations,
-  mainThread,
-  mostCounted,
-} from '../store/unread.ts'
-import type { Deviation } from '../store/unread.ts'
+import { unthreaded } from '../store/receipts.ts'
+import { countPrunedNotifying, findNotifyOrdAt, mainThread, mostCounted } from '../store/unread.ts'
+import type { Deviation, UnreadCounts } from '../store/unread.ts'
+import { groupBy } from '../util/group-by.ts'
 import type { DeliveryDeps } from './deps.ts'
 import { isMuted } from './muted.ts'
+import { unreadReads } from './unread-reads.ts'
+import type { ReadUpTo, UnreadReads } from './unread-reads.ts'
 
 /** Unread notifications of a room or of one thread of it. */
 export interface Unread {
@@ -38,7 +34,7 @@ type Deps = Pick<DeliveryDeps, 'ownRules'>
 /**
  * Unread counts of rooms for one user (client-server API, "Receiving notifications"). Read up to is the furthest of
  * `m.read`, `m.read.private` and the user's own last event, thread by thread; an unthreaded receipt covers all threads.
- * Events of `ignored` users (row ids) do not count.
+ * Events of `ignored` users (row ids) do not count. `reads`: where the user's were read together with others'.
  */
 export async function listUnread(
   deps: Deps,
@@ -46,12 +42,13 @@ export async function listUnread(
   user: { readonly userNid: number; readonly userId: UserId },
   rooms: readonly CountedRoom[],
   ignored: ReadonlySet<number>,
+  reads: UnreadReads = unreadReads(conn),
 ): Promise<Map<number, RoomUnread>> {
   const found = new Map<number, RoomUnread>()
   if (rooms.length === 0) return found
   const nids = rooms.map(({ nid }) => nid)
-  const receipts = groupBy(await listOwnReceipts(conn, user.userNid, nids))
-  const deviations = groupBy(await listDeviations(conn, user.userNid, nids))
+  const receipts = groupBy(await reads.receipts(user.userNid, nids), ({ room_nid }) => room_nid)
+  const deviations = groupBy(await reads.deviations(user.userNid, nids), ({ room_nid }) => room_nid)
   const rules = (await deps.ownRules.of(conn, [user])).get(user.userNid)
   for (const room of rooms) {
     const floors = new Map<string, number>()
@@ -60,7 +57,8 @@ export async function listUnread(
     // who never said how far they read has not read what came after their coming in
     const base = floors.get(unthreaded) ?? room.memberOrd ?? 0
     if (room.lastOrd <= base) continue
-    const counts = await countRoom(conn, user.userNid, room, { base, floors }, ignored)
+    const read = { base, floors }
+    const counts = await countRoom(conn, room, read, await reads.counts(user.userNid, room.nid, read, ignored))
     const muted = rules !== undefined && isMuted(rules, room)
     found.set(room.nid, withDeviations(counts, deviations.get(room.nid) ?? [], ignored, muted))
   }
@@ -84,13 +82,10 @@ interface Counts {
 
 async function countRoom(
   conn: Conn,
-  userNid: number,
   { nid: roomNid }: CountedRoom,
-  read: { readonly base: number; readonly floors: ReadonlyMap<string, number> },
-  ignored: ReadonlySet<number>,
+  { base, floors }: ReadUpTo,
+  { byThread, own }: UnreadCounts,
 ): Promise<Counts> {
-  const { base, floors } = read
-  const { byThread, own } = await countUnread(conn, { roomNid, userNid, base }, floors, [userNid, ...ignored])
   const floorOf = (thread: string) => Math.max(base, floors.get(thread) ?? base, own.get(thread) ?? base)
   if ((byThread.get(mainThread) ?? 0) <= mostCounted) return { byThread, floorOf }
   // none of these are the user's own: the floor is at the last of those
@@ -126,14 +121,4 @@ function withDeviations(
     if (sum.notifications === 0 && sum.highlights === 0) sums.delete(thread)
   }
   return sums
-}
-
-function groupBy<T extends { readonly room_nid: number }>(rows: readonly T[]): Map<number, T[]> {
-  const groups = new Map<number, T[]>()
-  for (const row of rows) {
-    const group = groups.get(row.room_nid)
-    if (group === undefined) groups.set(row.room_nid, [row])
-    else group.push(row)
-  }
-  return groups
 }

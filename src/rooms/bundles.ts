@@ -21,14 +21,13 @@ export async function listBundles(
   conn: Conn,
   viewer: UserViewer,
   parents: readonly ReadRow[],
-  { ignored, onlyEdits = false }: Pick<ReadOptions, 'ignored' | 'onlyEdits'>,
+  { ignored, onlyEdits = false, shared }: Pick<ReadOptions, 'ignored' | 'onlyEdits' | 'shared'>,
   render: RenderChildren,
 ): Promise<Map<string, string>> {
   if (parents.length === 0) return new Map()
-  const kinds = await listRelationKinds(
-    conn,
-    parents.map((row) => row.event_id as EventId),
-  )
+  const ids = parents.map((row) => row.event_id as EventId)
+  const read = () => listRelationKinds(conn, ids)
+  const kinds = await (shared === undefined ? read() : shared.relationKinds.of(ids.join(' '), read))
   if (kinds.length === 0) return new Map()
   const of = (relType: string) =>
     (onlyEdits && relType !== 'm.replace' ? [] : kinds)

@@ -1,5 +1,6 @@
 import type { ReadRow } from '../store/read-rows.ts'
 import type { RoomsDeps } from './deps.ts'
+import type { SharedReads } from './shared-reads.ts'
 import type { UserStanding } from './standing.ts'
 
 /** What reading events needs. */
@@ -23,6 +24,8 @@ export interface ReadOptions {
   readonly onlyEdits?: boolean
   /** Without what was there before a state event, and the reader's membership at each: nobody reads these of a whole state. */
   readonly withoutHistory?: boolean
+  /** Where others read in the same snapshot. */
+  readonly shared?: SharedReads | undefined
   /** Row ids of users whom the reader ignores: nothing of theirs is bundled. */
   readonly ignored?: ReadonlySet<number> | undefined
 }

@@ -62,11 +62,11 @@ const touch = sqlRun<{ roomNid: number; writer: number; pos: number }>(
 )
 const columns =
   'x.user_nid as user_nid, u.user_id as user_id, x.type as type, x.thread_id as thread_id, x.event_id as event_id, x.ts as ts'
-const since = sqlQuery<{ roomNid: number; userNid: number; behind: Behind }, ShownReceipt>(
+const since = sqlQuery<{ roomNid: number; behind: Behind }, ShownReceipt>(
   'listReceiptsSince',
   ({ engine }) => `${behindTable(engine)}
     select ${columns} from v cross join receipts x join users u on u.user_nid = x.user_nid
-    where x.room_nid = :roomNid and x.writer = v.writer and x.pos > v.pos and (x.type <> 'm.read.private' or x.user_nid = :userNid)`,
+    where x.room_nid = :roomNid and x.writer = v.writer and x.pos > v.pos`,
 )
 const newest = sqlQuery<{ roomNid: number; userNid: number; most: number }, ShownReceipt>(
   'listNewestReceipts',
@@ -130,14 +130,9 @@ export async function putReceipt(
   await touch(tx, { roomNid: key.roomNid, writer, pos })
 }
 
-/** The receipts of a room that a reader does not know yet, of others only the public ones. */
-export function listReceiptsSince(
-  conn: Conn,
-  roomNid: number,
-  userNid: number,
-  behind: Behind,
-): Promise<ShownReceipt[]> {
-  return since(conn, { roomNid, userNid, behind })
+/** The receipts of a room since a place: everybody's, and the private ones too, which are only for whom they are of. */
+export function listReceiptsSince(conn: Conn, roomNid: number, behind: Behind): Promise<ShownReceipt[]> {
+  return since(conn, { roomNid, behind })
 }
 
 /** The receipts at the newest events of a room, of others only the public ones. */

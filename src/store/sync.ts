@@ -1,3 +1,4 @@
+import { groupBy } from '../util/group-by.ts'
 import type { Conn, StreamVector } from './database.ts'
 import { sqlQuery } from './query.ts'
 import type { Engine } from './statement.ts'
@@ -76,6 +77,32 @@ const near = sqlQuery<{ userNid: number; behind: Behind; typing: readonly number
   bools,
 )
 
+// as `near`, for many readers who stand at the same place
+const nearOfMany = sqlQuery<
+  { userNids: readonly number[]; behind: Behind; typing: readonly number[] },
+  SyncRoomRow & { readonly user_nid: number }
+>(
+  'listSyncRoomsOfMany',
+  ({ engine, list }) => `${behindTable(engine)},
+    readers(user_nid) as (select x.* from ${list('userNids', 'int')} x),
+    touched(room_nid) as (
+      select s.room_nid from v cross join room_summaries s where s.writer = v.writer and s.pos > v.pos
+      union select p.room_nid from v cross join room_receipt_positions p where p.writer = v.writer and p.pos > v.pos
+      union select t.room_nid from rooms t where t.room_nid in ${list('typing', 'int')}
+    ),
+    places(user_nid, room_nid) as (
+      select w.user_nid, t.room_nid from touched t cross join readers w
+      union select a.user_nid, a.room_nid from v cross join readers w cross join account_data a
+        where a.user_nid = w.user_nid and a.writer = v.writer and a.pos > v.pos and a.room_nid <> 0
+    )
+    select m.user_nid as user_nid, ${columns}, ${newReceipts} from places x cross join memberships m ${joined}
+      where m.user_nid = x.user_nid and m.room_nid = x.room_nid and m.membership = 'join'
+    union all
+    select m.user_nid, ${columns}, ${newReceipts} from v cross join readers w cross join memberships m ${joined}
+      where m.user_nid = w.user_nid and m.local and m.writer = v.writer and m.pos > v.pos`,
+  bools,
+)
+
 // from the user's rooms to what moved in them: for a reader who is far behind
 const far = sqlQuery<{ userNid: number; behind: Behind; typing: readonly number[] }, SyncRoomRow>(
   'listSyncRoomsFar',
@@ -133,6 +160,18 @@ const changedData = sqlQuery<{ userNid: number; behind: Behind }, SyncDataRow>(
     union all select 0, 'm.push_rules', null from v cross join push_rules r
     where r.user_nid = :userNid and r.writer = v.writer and r.pos > v.pos`,
 )
+const changedDataOfMany = sqlQuery<
+  { userNids: readonly number[]; behind: Behind },
+  SyncDataRow & { readonly user_nid: number }
+>(
+  'listAccountDataOfManySince',
+  ({ engine, list }) => `${behindTable(engine)}, readers(user_nid) as (select x.* from ${list('userNids', 'int')} x)
+    select a.user_nid as user_nid, a.room_nid as room_nid, a.type as type, a.content as content
+    from v cross join readers w cross join account_data a
+    where a.user_nid = w.user_nid and a.writer = v.writer and a.pos > v.pos
+    union all select r.user_nid, 0, 'm.push_rules', null from v cross join readers w cross join push_rules r
+    where r.user_nid = w.user_nid and r.writer = v.writer and r.pos > v.pos`,
+)
 const allData = sqlQuery<{ userNid: number }, SyncDataRow>(
   'listAccountData',
   'select room_nid, type, content from account_data where user_nid = :userNid and content is not null',
@@ -176,6 +215,22 @@ export async function listChangedSyncRooms(
   return news.isNear ? [...new Map(rows.map((row) => [row.room_nid, row])).values()] : rows
 }
 
+/** As `listChangedSyncRooms`, `isNear`, of many users whose readers stand at the same place; users without any are missing. */
+export async function listChangedSyncRoomsOfMany(
+  conn: Conn,
+  userNids: readonly number[],
+  news: { readonly behind: Behind; readonly typing: readonly number[] },
+): Promise<Map<number, SyncRoomRow[]>> {
+  const { behind, typing } = news
+  const byUser = new Map<number, Map<number, SyncRoomRow>>()
+  for (const { user_nid: userNid, ...row } of await nearOfMany(conn, { userNids, behind, typing })) {
+    let rooms = byUser.get(userNid)
+    if (rooms === undefined) byUser.set(userNid, (rooms = new Map()))
+    rooms.set(row.room_nid, row)
+  }
+  return new Map([...byUser].map(([userNid, rooms]) => [userNid, [...rooms.values()]]))
+}
+
 /** The rooms that a user is in. */
 export async function listJoinedRoomNids(conn: Conn, userNid: number): Promise<number[]> {
   return (await joinedNids(conn, { userNid })).map(({ room_nid }) => room_nid)
@@ -216,6 +271,15 @@ export async function listRelatedParents(
  */
 export function listSyncAccountData(conn: Conn, userNid: number, behind: Behind | undefined): Promise<SyncDataRow[]> {
   return behind === undefined ? allData(conn, { userNid }) : changedData(conn, { userNid, behind })
+}
+
+/** As `listSyncAccountData` since a place, of many users whose readers stand there; users without any are missing. */
+export async function listSyncAccountDataOfMany(
+  conn: Conn,
+  userNids: readonly number[],
+  behind: Behind,
+): Promise<Map<number, SyncDataRow[]>> {
+  return groupBy(await changedDataOfMany(conn, { userNids, behind }), ({ user_nid }) => user_nid)
 }
 
 /** A user's account data of one room. */

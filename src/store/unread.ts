@@ -9,7 +9,7 @@ export const mainThread = 'main'
 /** More unread events of the main timeline than these are not counted one by one. */
 export const mostCounted = 500
 /** Of so many newest events of a user it is known in which threads they are. */
-const ownEvents = 30
+export const ownEvents = 30
 
 const floors = (engine: string) =>
   engine === 'sqlite'

@@ -21,11 +21,12 @@ export interface AccountData {
 
 /** Reads it, the push rules included. */
 export async function readAccountData(context: SyncContext): Promise<AccountData> {
-  const { conn, viewer, since, behind, request } = context
+  const { conn, viewer, since, behind, request, news } = context
   const rows =
     since !== undefined && behind.length === 0
       ? []
-      : await listSyncAccountData(conn, viewer.userNid, since === undefined ? undefined : behind)
+      : (news?.dataOf(viewer.userNid) ??
+        (await listSyncAccountData(conn, viewer.userNid, since === undefined ? undefined : behind)))
   const filter = request.filter.accountData
   const byRoom = new Map<number, SyncDataRow[]>()
   const global: DataEvent[] = []

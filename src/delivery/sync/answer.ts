@@ -2,8 +2,7 @@ import { matchesRoom } from '../../protocol/filter-match.ts'
 import type { RoomId } from '../../protocol/ids.ts'
 import type { ReadDeps, ReadOptions } from '../../rooms/read-options.ts'
 import type { Room } from '../../rooms/room.ts'
-import type { Conn } from '../../store/database.ts'
-import { listChangedSyncRooms, listSyncRooms, readVector } from '../../store/sync.ts'
+import { listChangedSyncRooms, listSyncRooms } from '../../store/sync.ts'
 import type { SyncRoomRow } from '../../store/sync.ts'
 import { nextTurn } from '../../util/next-turn.ts'
 import type { DeliveryDeps } from '../deps.ts'
@@ -11,41 +10,67 @@ import { listUnread } from '../unread.ts'
 import type { RoomUnread } from '../unread.ts'
 import type { AccountData } from './account-data.ts'
 import { readAccountData } from './account-data.ts'
-import type { SyncContext, SyncRequest } from './context.ts'
+import type { SyncAnswer, SyncContext, SyncRequest } from './context.ts'
 import { strippedRoom } from './invited.ts'
 import { joinedRoom } from './joined.ts'
 import { leftRoom } from './left.ts'
-import { behind, distance, formatSyncToken, isAhead } from './token.ts'
-import type { SyncToken } from './token.ts'
-
-/** An answer to `/sync`. */
-export interface SyncAnswer {
-  readonly body: object
-  readonly isEmpty: boolean
-  /** up to where it goes */
-  readonly now: SyncToken
-}
+import { momentOf } from './moment.ts'
+import type { Moment } from './moment.ts'
+import type { Asked } from './news-queue.ts'
+import { countedRoom, readNews } from './news.ts'
+import type { News } from './news.ts'
+import { behind, distance, isAhead } from './token.ts'
 
 /** A reader who is less far behind is served by what moved, one who is further by a look at all of their rooms. */
 const nearPositions = 2_000
 /** So many rooms are read before others have their turn. */
 const roomsPerTurn = 10
+/** So long several readers are answered before others have their turn. */
+const longestTurnMs = 20
 
 /** Reads an answer, of one moment of the database. */
 export function readAnswer(deps: DeliveryDeps & ReadDeps, request: SyncRequest): Promise<SyncAnswer> {
-  const isWhole = request.since === undefined || request.fullState
-  const turns = isWhole ? deps.syncTurns.whole : deps.syncTurns.news
-  return turns.run(() => deps.database.snapshot((conn) => read(deps, request, conn)))
+  if (request.since !== undefined && !request.fullState)
+    return deps.newsQueue.ask(request, (batch) => answerTogether(deps, batch))
+  return deps.wholeTurns.run(() =>
+    deps.database.snapshot(async (conn) => read(deps, await momentOf(deps, conn), request, undefined)),
+  )
 }
 
-async function read(deps: DeliveryDeps & ReadDeps, request: SyncRequest, conn: Conn): Promise<SyncAnswer> {
-  const now: SyncToken = { vector: await readVector(conn), typing: deps.typing.serial }
-  await deps.erased.refresh(conn)
-  const context = await makeContext(deps, conn, request, now)
+/** Readers of one moment, each by themselves but for what is the same for all; gives back those it does not come to. */
+async function answerTogether(deps: DeliveryDeps & ReadDeps, batch: readonly Asked[]): Promise<readonly Asked[]> {
+  return deps.database.snapshot(async (conn) => {
+    const moment = await momentOf(deps, conn)
+    const requests = batch.map(({ request }) => request)
+    const news = await readNews(deps, moment, requests, nearPositions)
+    let turnedAt = deps.clock.monotonic()
+    for (const [index, { request, resolve, reject }] of batch.entries()) {
+      try {
+        resolve(await read(deps, moment, request, news.get(request)))
+      } catch (error) {
+        reject(error)
+        // PostgreSQL answers nothing more in this moment
+        return batch.slice(index + 1)
+      }
+      if (deps.clock.monotonic() - turnedAt < longestTurnMs) continue
+      await nextTurn()
+      turnedAt = deps.clock.monotonic()
+    }
+    return []
+  })
+}
+
+async function read(
+  deps: DeliveryDeps & ReadDeps,
+  moment: Moment,
+  request: SyncRequest,
+  news: News | undefined,
+): Promise<SyncAnswer> {
+  const { now, next } = moment
+  const context = await makeContext(deps, moment, request, news)
   const data = await readAccountData(context)
-  const rooms = await readRooms(context, now, data)
+  const rooms = await readRooms(context, data)
   const isEmpty = rooms === undefined && data.global.length === 0
-  const next = formatSyncToken(deps.tokenEpoch, now)
   context.sent.next = next
   return {
     isEmpty,
@@ -65,18 +90,27 @@ async function read(deps: DeliveryDeps & ReadDeps, request: SyncRequest, conn: C
 
 async function makeContext(
   deps: DeliveryDeps & ReadDeps,
-  conn: Conn,
+  moment: Moment,
   request: SyncRequest,
-  now: SyncToken,
+  news: News | undefined,
 ): Promise<SyncContext> {
   const { viewer, filter } = request
+  const { conn, now, shared } = moment
   // a database that was set back knows nothing of what came after
   const since = request.since === undefined || isAhead(request.since.vector, now.vector) ? undefined : request.since
   const ignored = await deps.ignoredUsers.of(conn, viewer.userNid)
-  const reading: ReadOptions = { roomId: false, eventFields: filter.eventFields, format: filter.eventFormat, ignored }
+  const reading: ReadOptions = {
+    roomId: false,
+    eventFields: filter.eventFields,
+    format: filter.eventFormat,
+    ignored,
+    shared,
+  }
   return {
     deps,
+    moment,
     conn,
+    news,
     request,
     viewer,
     since: since?.vector,
@@ -90,13 +124,10 @@ async function makeContext(
 
 type Sections = Record<'join' | 'invite' | 'knock' | 'leave', Record<string, object>>
 
-async function readRooms(
-  context: SyncContext,
-  now: SyncToken,
-  data: AccountData,
-): Promise<Partial<Sections> | undefined> {
+async function readRooms(context: SyncContext, data: AccountData): Promise<Partial<Sections> | undefined> {
+  const rows = (await candidates(context)).filter((row) => matchesRoom(context.request.filter.room, row.room_id))
+  if (rows.length === 0) return undefined
   const sections: Sections = { join: {}, invite: {}, knock: {}, leave: {} }
-  const rows = (await candidates(context, now)).filter((row) => matchesRoom(context.request.filter.room, row.room_id))
   const joined = rows.filter(({ membership }) => membership === 'join')
   let counts: Promise<Map<number, RoomUnread>> | undefined
   const unread = async (nid: number) => (await (counts ??= countAll(context, joined))).get(nid)
@@ -136,8 +167,8 @@ async function addRoom(
 }
 
 /** The rooms that may have something for the reader. */
-async function candidates(context: SyncContext, now: SyncToken): Promise<SyncRoomRow[]> {
-  const { deps, conn, viewer, request, since, typingSince } = context
+async function candidates(context: SyncContext): Promise<SyncRoomRow[]> {
+  const { deps, conn, viewer, request, since, typingSince, moment, news } = context
   if (since === undefined || request.fullState) {
     const { includeLeave } = request.filter.room
     const rows = await listSyncRooms(conn, viewer.userNid)
@@ -146,24 +177,17 @@ async function candidates(context: SyncContext, now: SyncToken): Promise<SyncRoo
   }
   const typing = typingSince === undefined ? [] : deps.typing.changedSince(typingSince)
   if (context.behind.length === 0 && typing.length === 0) return []
+  if (news !== undefined) return news.roomsOf(viewer.userNid)
   return listChangedSyncRooms(conn, viewer.userNid, {
     behind: context.behind,
     typing,
-    isNear: distance(since, now.vector) <= nearPositions,
+    isNear: distance(since, moment.now.vector) <= nearPositions,
   })
 }
 
 function countAll(
-  { deps, conn, viewer, ignored }: SyncContext,
+  { deps, conn, viewer, ignored, news }: SyncContext,
   rows: readonly SyncRoomRow[],
 ): Promise<Map<number, RoomUnread>> {
-  const rooms = rows.map((row) => ({
-    nid: row.room_nid,
-    id: row.room_id as RoomId,
-    lastOrd: row.last_ord,
-    memberCount: row.joined_count,
-    isEncrypted: row.encryption !== null,
-    memberOrd: row.ord,
-  }))
-  return listUnread(deps, conn, viewer, rooms, ignored)
+  return listUnread(deps, conn, viewer, rows.map(countedRoom), ignored, news?.unread)
 }

@@ -4,6 +4,8 @@ import type { UserViewer } from '../../rooms/viewer.ts'
 import type { Conn, StreamVector } from '../../store/database.ts'
 import type { Behind } from '../../store/sync.ts'
 import type { DeliveryDeps } from '../deps.ts'
+import type { Moment } from './moment.ts'
+import type { News } from './news.ts'
 import type { SentToDevice } from './sent-members.ts'
 import type { SyncToken } from './token.ts'
 
@@ -23,10 +25,22 @@ export interface SyncRequest {
   readonly stateAfterKey: StateAfterKey | undefined
 }
 
+/** An answer to `/sync`. */
+export interface SyncAnswer {
+  readonly body: object
+  readonly isEmpty: boolean
+  /** up to where it goes */
+  readonly now: SyncToken
+}
+
 /** What the parts of an answer are made with. */
 export interface SyncContext {
   readonly deps: DeliveryDeps & ReadDeps
+  readonly moment: Moment
+  /** that of the moment */
   readonly conn: Conn
+  /** what was read for the reader together with others; undefined for one who is answered alone */
+  readonly news: News | undefined
   readonly request: SyncRequest
   readonly viewer: UserViewer
   /** undefined: the reader knows nothing */

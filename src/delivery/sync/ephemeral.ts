@@ -29,14 +29,15 @@ export async function ephemeralEvents(
   return events
 }
 
-function newReceipts(
-  { conn, viewer, behind, since }: SyncContext,
+async function newReceipts(
+  { conn, moment, viewer, behind, since }: SyncContext,
   room: Room,
   isWhole: boolean,
-): Promise<ShownReceipt[]> {
-  return isWhole || since === undefined
-    ? listNewestReceipts(conn, room.nid, viewer.userNid, mostReceipts)
-    : listReceiptsSince(conn, room.nid, viewer.userNid, behind)
+): Promise<readonly ShownReceipt[]> {
+  if (isWhole || since === undefined) return listNewestReceipts(conn, room.nid, viewer.userNid, mostReceipts)
+  const key = `${room.nid} ${JSON.stringify(behind)}`
+  const everybodys = await moment.receipts.of(key, () => listReceiptsSince(conn, room.nid, behind))
+  return everybodys.filter(({ type, user_nid }) => type !== 'm.read.private' || user_nid === viewer.userNid)
 }
 
 /** `m.receipt`: by event, by type, by user. One user may have receipts of several threads at one event: the last counts. */

@@ -56,7 +56,7 @@ export async function collectTimeline(
   let most = since === undefined ? limit + 1 : 2
   let at = top
   reading: for (let seen = 0; seen < mostRows; most = Math.min(most * 5, 100)) {
-    const rows = await listTimelineBack(context.conn, room.nid, at, most)
+    const rows = await timelineBack(context, room.nid, at, most)
     const related = await relatedAmong(context, room, filter, rows)
     for (const row of rows) {
       const ord = row.ord as number
@@ -87,6 +87,10 @@ export async function collectTimeline(
   const first = kept.at(-1)
   const prevOrd = first?.ord == null ? top : first.ord - 1
   return { rows: kept.reverse(), isLimited, prevOrd, newest, knownGroup }
+}
+
+function timelineBack({ moment }: SyncContext, roomNid: number, at: number, most: number): Promise<readonly ReadRow[]> {
+  return moment.timelines.of(`${roomNid} ${at} ${most}`, () => listTimelineBack(moment.conn, roomNid, at, most))
 }
 
 /** Live events follow each other without a hole; history that was fetched ends where they begin. */

@@ -1,0 +1,29 @@
+import type { Conn } from '../store/database.ts'
+import { listOwnReceipts } from '../store/receipts.ts'
+import type { OwnReceipt } from '../store/receipts.ts'
+import { countUnread, listDeviations } from '../store/unread.ts'
+import type { Deviation, UnreadCounts } from '../store/unread.ts'
+
+/** From where a user has not read a room: place of coming in or unthreaded receipt, and the receipts by thread. */
+export interface ReadUpTo {
+  readonly base: number
+  readonly floors: ReadonlyMap<string, number>
+}
+
+/** Where the parts of unread counts come from: read for one user alone, or for several together. */
+export interface UnreadReads {
+  receipts(userNid: number, roomNids: readonly number[]): Promise<readonly OwnReceipt[]>
+  deviations(userNid: number, roomNids: readonly number[]): Promise<readonly Deviation[]>
+  /** as `countUnread`, where events of the user's own and of `ignored` senders (row ids) do not count */
+  counts(userNid: number, roomNid: number, read: ReadUpTo, ignored: ReadonlySet<number>): Promise<UnreadCounts>
+}
+
+/** For one user, statement by statement. */
+export function unreadReads(conn: Conn): UnreadReads {
+  return {
+    receipts: (userNid, roomNids) => listOwnReceipts(conn, userNid, roomNids),
+    deviations: (userNid, roomNids) => listDeviations(conn, userNid, roomNids),
+    counts: (userNid, roomNid, { base, floors }, ignored) =>
+      countUnread(conn, { roomNid, userNid, base }, floors, [userNid, ...ignored]),
+  }
+}
