@@ -37,7 +37,8 @@ function run(folder, file, tests) {
   const start = stdout.indexOf('{"')
   const results = start < 0 ? [] : JSON.parse(stdout.slice(start)).testResults
   const all = results.flatMap(({ assertionResults }) => assertionResults)
-  const isExpectation = ({ failureMessages }) => failureMessages.some((message) => /AssertionError/.test(message))
+  const isExpectation = ({ failureMessages }) =>
+    failureMessages.some((message) => /AssertionError|expects to receive|instead of rejecting/.test(message))
   return tests.map((test) => {
     const pattern = new RegExp(test.name)
     const ran = all.filter(({ status, fullName }) => /passed|failed/.test(status) && pattern.test(fullName))

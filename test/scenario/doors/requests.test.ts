@@ -55,6 +55,7 @@ describe('every route for servers', () => {
     expect(await ask({ signedMethod: 'DELETE' })).toBe(401)
     expect(await ask({ signedUri: target }, `${target}?room_id=x`)).toBe(401)
     expect(await ask({ origin: us })).toBe(401)
+    expect(await ask({ origin: us, key: stage.server.composed.deps.signingKey })).toBe(401)
     expect(await ask({ signedBody: { other: true } })).toBe(401)
     expect(await ask({})).not.toBe(401)
   })

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RoomEvent } from '../../../src/protocol/event.ts'
 import type { EventId } from '../../../src/protocol/ids.ts'
 import { backfill } from '../../../src/rooms/backfill.ts'
+import { stateAtEvent } from '../../../src/rooms/state.ts'
+import { findEventById } from '../../../src/store/events.ts'
 import { referenceTo } from '../../support/engine.ts'
 import { EvilRoom, type Draft } from '../../support/evil/room.ts'
 import { answers, Stage, them, userOf } from '../../support/evil/stage.ts'
@@ -58,11 +60,37 @@ describe('an event of the timeline', () => {
     expect(await verdictOf(said.eventId)).toMatch(/not to be selected/)
   })
 
+  test('with a rejected auth event is rejected, though the state before it allows it', async () => {
+    const { room, join } = await withWeakUser()
+    const content = { users: { [weak]: 100 } }
+    const levels = room.build({ type: 'm.room.power_levels', sender: weak, stateKey: '', content })
+    const said = room.build(say('by my own power', { sender: weak, auth: [room.create, levels, join] }))
+    await stage.send([levels.text, said.text])
+    expect(await verdictOf(said.eventId)).toMatch(/auth event .* was rejected/)
+  })
+
   test('without a create event among its auth events is rejected', async () => {
     const { room, join, base } = await withWeakUser()
     const said = room.build(say('from nowhere', { sender: weak, auth: [...base.slice(1), join] }))
     await stage.send([said.text])
     expect(await verdictOf(said.eventId)).toMatch(/create event/)
+  })
+
+  test('behind a gap gets the state that was answered without a rejected event in it', async () => {
+    const { room } = await withWeakUser()
+    const topic = room.build({ type: 'm.room.topic', sender: weak, stateKey: '', content: { topic: 'mine' } })
+    await stage.send([topic.text])
+    const lost = room.build(say('lost'))
+    const tip = room.build(say('tip', { prev: [lost] }))
+    const given = answers({
+      get_missing_events: () => '{"events":[]}',
+      state: () => `{"pdus":[${[...room.state.values(), topic].map(({ text }) => text).join()}],"auth_chain":[]}`,
+    })
+    await stage.while(given, () => stage.send([tip.text]))
+    expect(await verdictOf(tip.eventId)).toBe('accepted')
+    const target = `/_matrix/federation/v1/state_ids/${at(room.id)}?event_id=${at(tip.eventId)}`
+    const { json } = await stage.request('GET', target)
+    expect([...(json.pdu_ids as string[])].sort()).toEqual(room.stateIds().sort())
   })
 
   test('behind a gap whose state has no create event is not taken', async () => {
@@ -93,6 +121,29 @@ test('history that nothing leads to is not taken', async () => {
   const ours = await stage.server.room(room.id)
   await stage.while(given, () => backfill(deps, ours, { limit: 10, deadlineMs: 5000 }))
   expect([await verdictOf(last.eventId), await verdictOf(stray.eventId)]).toEqual(['accepted', 'absent'])
+})
+
+test('history gets a state without the event of another room that was named in it', async () => {
+  const other = await stage.room()
+  const topic = other.add({ type: 'm.room.topic', stateKey: '', content: { topic: 'elsewhere' } })
+  await stage.send([topic.text])
+  const room = new EvilRoom(stage.evil)
+  const ids = room.stateIds()
+  const last = room.build(say('last'))
+  await stage.join(room, { prev: [referenceTo(room.version, last)] })
+  const given = answers({
+    backfill: () => `{"origin":"${them}","origin_server_ts":1,"pdus":[${last.text}]}`,
+    state_ids: () => JSON.stringify({ pdu_ids: [...ids, topic.eventId], auth_chain_ids: [] }),
+  })
+  const { deps } = stage.server.composed
+  const ours = await stage.server.room(room.id)
+  await stage.while(given, () => backfill(deps, ours, { limit: 10, deadlineMs: 5000 }))
+  expect(await verdictOf(last.eventId)).toBe('accepted')
+  const nids = await deps.database.read(async (conn) => {
+    const row = await findEventById(conn, last.eventId)
+    return row === undefined ? [] : [...(await stateAtEvent(deps, conn, row, 'before')).values()]
+  })
+  expect(nids).toHaveLength(ids.length)
 })
 
 describe('a handshake', () => {

@@ -2,6 +2,7 @@ import type { EventId, UserId } from '../../../src/protocol/ids.ts'
 import { canonicalJson } from '../../../src/protocol/canonical-json.ts'
 import { parseJsonObject } from '../../../src/protocol/json.ts'
 import type { Json, JsonObject } from '../../../src/protocol/json-types.ts'
+import { cosignEvent } from '../../../src/protocol/sign.ts'
 import { testKey } from '../engine.ts'
 import { fieldsOf, offered, sealed, type Case, type Check } from './checks.ts'
 import type { Offered } from './doors.ts'
@@ -80,7 +81,10 @@ export const shapeChecks: readonly Check[] = [
   ),
   {
     name: 'without a content hash',
-    make: (given) => offered(given.version, { ...seal(given.version, fieldsOf(given)), hashes: {} }),
+    make(given) {
+      const { signatures: _signatures, ...pdu } = seal(given.version, fieldsOf(given))
+      return offered(given.version, cosignEvent(given.version, { ...pdu, hashes: {} }, them, testKey(them)))
+    },
     expected: 'absent',
   },
   {

@@ -116,24 +116,6 @@ export const handshakeGuards = [
     'void assertMeetsCondition',
     restricted,
   ),
-  {
-    ...join(
-      'restricted join: by a user who may',
-      'if (!(await mayAuthorise(conn, deps, current, authoriser)))',
-      'if (!(await mayAuthorise(conn, deps, current, authoriser)) && false)',
-      restricted,
-    ),
-    behind: {
-      name: 'the authorization rule on who lets others in',
-      edits: [
-        edit(
-          'src/protocol/auth/member-join.ts',
-          'return invited ? undefined : checkAuthoriser(event, state)',
-          'return invited ? undefined : (checkAuthoriser(event, state), undefined)',
-        ),
-      ],
-    },
-  },
   of('src/rooms/make-template.ts')(
     'template for users of the origin',
     'if (serverNameOf(userId) !== origin)',

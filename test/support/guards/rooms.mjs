@@ -21,16 +21,20 @@ const rejectedAuth = edit(
   'if (rejected) return `auth event ${authEvent.eventId} was rejected`',
   'void rejected',
 )
+const namesNone = "if (prevEventIds.length === 0) return refuse('it names no previous events')"
 const otherRoom = edit(selection, 'if (authEvent.roomId !== event.roomId) return', 'if (false) return')
 
 /** Checks 4 to 7 on receipt of a PDU: the graph, authorization, rooms kept apart; and who asks. */
 export const roomGuards = [
-  liveGuard(
-    'live: no other create event',
-    "if (event.type === 'm.room.create' && prevEventIds.length === 0) {",
-    'if (prevEventIds === undefined) {',
-    door('a second create'),
-  ),
+  {
+    ...liveGuard(
+      'live: no other create event',
+      "if (event.type === 'm.room.create' && prevEventIds.length === 0) {",
+      'if (prevEventIds === undefined) {',
+      door('a second create', '11', '/send'),
+    ),
+    behind: { name: 'live: previous events are named', edits: [edit(live, namesNone)] },
+  },
   outlierGuard(
     'outliers: no other create event',
     "if (event.type === 'm.room.create' && hasCreate) {",
@@ -108,7 +112,7 @@ export const roomGuards = [
     'live: allowed by its auth events',
     'checkAuthEvents(event, auth.events, auth.create) ??',
     '(checkAuthEvents(event, auth.events, auth.create), undefined) ??',
-    graph('rejects what names it'),
+    alone('with two auth events'),
   ),
   liveGuard(
     'live: allowed by the state before',
@@ -153,7 +157,7 @@ export const roomGuards = [
     'if (false) return',
     alone('an auth event that is not to be selected'),
   ),
-  { name: 'selection 2.3: no rejected auth event', edits: [rejectedAuth], red: [graph('rejects what names it')] },
+  { name: 'selection 2.3: no rejected auth event', edits: [rejectedAuth], red: [alone('with a rejected auth event')] },
   {
     name: 'selection 2.5: of this room',
     edits: [otherRoom],
@@ -181,13 +185,13 @@ export const roomGuards = [
     'fetch: no rejected event in a state',
     ' && row.rejected === null && row.roomNid',
     ' && row.roomNid',
-    graph('never comes back by a state'),
+    alone('a rejected event in it'),
   ),
   fetchGuard(
     'fetch: no event of another room in a state',
     ' && row.roomNid === room.nid)\n        state',
     ')\n        state',
-    door('with auth events of'),
+    alone('a state without the event of another room'),
   ),
   fetchGuard(
     'fetch: a state has its create event',
@@ -217,7 +221,7 @@ export const roomGuards = [
     'join: allowed by the state answered',
     'if (refusal !== undefined)\n          throw bad(`The state',
     'if (refusal === null)\n          throw bad(`The state',
-    graph('truncated'),
+    { file: 'test/scenario/rooms/remote-room.test.ts', name: 'does not allow the join' },
   ),
   of('src/rooms/receive.ts')(
     'ACL at the gate',

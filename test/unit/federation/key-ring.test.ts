@@ -171,6 +171,24 @@ test('of two keys under one id the current one of the server itself counts', asy
   expect(await w.home.keyRing.verifyEvent(message(w.home, 'peer.test', liar))).toMatch(/wrong/)
 })
 
+test('a notary puts no other key in the place of one that its server told', async () => {
+  await using w = await world({ notaries: ['notary.test'] })
+  const peer = w.evil('peer.test')
+  const notary = w.evil('notary.test')
+  expect(await w.home.keyRing.verifyEvent(message(w.home, 'peer.test', peer.key))).toBeUndefined()
+  peer.handlers.push(({ url }) => (url.endsWith('/key/v2/server') ? new Response(null, { status: 503 }) : undefined))
+  await w.home.clock.advance(8 * dayMs)
+  const liar = { ...newKey(), keyId: peer.key.keyId }
+  peer.validUntilTs = w.home.clock.now() + dayMs
+  const document = { ...peer.keyDocument({}, liar), verify_keys: { [liar.keyId]: { key: liar.publicKey } } }
+  const signed = signJson(document, 'notary.test', notary.key)
+  notary.handlers.push(({ url }) =>
+    url.endsWith('/key/v2/query') ? Response.json({ server_keys: [signed] }) : undefined,
+  )
+  expect(await w.home.passing(w.home.keyRing.verifyEvent(message(w.home, 'peer.test', liar)))).toMatch(/no valid key/)
+  expect(notary.received.some(({ target }) => target.includes('/key/v2/query'))).toBe(true)
+})
+
 test.each([
   ['is not signed by the notary', (document: JsonObject) => document],
   ['is signed by another key', (document: JsonObject) => signJson(document, 'notary.test', newKey())],
