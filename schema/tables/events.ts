@@ -231,13 +231,13 @@ export const staged_events = table(
   },
   { indexes: [{ name: 'staged_by_event', on: ['room_id', 'event_id'], unique: true }] },
   {
-    holds: 'events received from peers that wait to be checked',
+    holds: 'events received from peers that wait to be checked, or for others that they name',
     purpose: 'nothing acknowledged is lost in a crash',
     subject: ['sender'],
-    retention: 'until checked, minutes',
+    retention: 'until checked, a day at most',
     erasure: 'delete',
     export: null,
-    exportReason: 'lives minutes, then is an event',
+    exportReason: 'lives a day at most, then is an event',
   },
 )
 

@@ -85,7 +85,8 @@ async function startsOf(conn: Conn, room: Room, before = Infinity): Promise<Even
   return [...new Set(gaps.map(({ eventId }) => eventId))].slice(0, mostStarts)
 }
 
-async function likelyServers(
+/** Servers that are in a room, those of its most powerful members first; a few of them. */
+export async function likelyServers(
   conn: Conn,
   deps: Pick<RoomsDeps, 'roomCache' | 'serverName'>,
   room: Room,

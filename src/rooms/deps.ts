@@ -57,5 +57,7 @@ export interface RoomsDeps {
   readonly mediaReleased?: (tx: Tx, media: readonly MediaRef[]) => Promise<void>
   /** Told, after the commit, of rooms that are no longer open to guests. */
   readonly guestsClosed?: (roomId: RoomId) => void
+  /** Told that staged events of a server wait for others that could not be had; without it such events are not kept. */
+  readonly waiting?: { add(roomId: RoomId, origin: ServerName): void } | undefined
   readonly failpoint?: Failpoint | undefined
 }

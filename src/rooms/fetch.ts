@@ -1,3 +1,4 @@
+import { FederationError } from '../federation/errors.ts'
 import type { RoomEvent } from '../protocol/event.ts'
 import type { EventId, RoomId, ServerName } from '../protocol/ids.ts'
 import type { Json } from '../protocol/json-types.ts'
@@ -38,13 +39,15 @@ export interface Fetched {
 /**
  * Fetches what the events name and is not stored: events between the room's newest and these, at most 10 deep, the state
  * at the gap that remains, and auth events. At most one gap of a room is filled at a time. Never throws: what could not be
- * had is missing when the event is judged.
+ * had is missing when the event is judged. `isPatient`: where the origin does not answer when it is asked for the events
+ * between, no state stands in for them.
  */
 export async function fillGaps(
   deps: FetchDeps,
   roomId: RoomId,
   origin: ServerName,
   events: readonly RoomEvent[],
+  isPatient = false,
 ): Promise<Fetched> {
   const room = await deps.database.read((conn) => deps.roomCache.get(conn, roomId))
   const allowance = new Allowance(Math.min(mostCalls, callsPerPdu * events.length))
@@ -52,6 +55,7 @@ export async function fillGaps(
   return deps.roomCache.gaps.run(roomId, async () => {
     const fetched = await fetchBetween(deps, room, origin, events, allowance)
     const all = [...fetched, ...events]
+    if (isPatient && allowance.failures > 0) return { fetched, given: new Map(), allowance }
     const given = await fetchStates(deps, room, origin, all, allowance)
     await fetchAuthEvents(deps, room, origin, all, allowance)
     return { fetched, given, allowance }
@@ -136,14 +140,21 @@ async function attempt<T>(
   deps: Pick<RoomsDeps, 'log'>,
   what: string,
   room: Room,
+  allowance: Allowance,
   fn: () => Promise<T>,
 ): Promise<T | undefined> {
   try {
     return await fn()
   } catch (error) {
+    if (error instanceof FederationError && isUnanswered(error)) allowance.failed()
     deps.log.debug('a fetch failed', { what, roomId: room.id, error: error instanceof Error ? error.name : 'unknown' })
     return undefined
   }
+}
+
+/** Whether the server may answer another time: it is away, or has trouble of its own. */
+function isUnanswered({ kind, remote }: FederationError): boolean {
+  return kind !== 'refused' || remote === undefined || remote.status >= 500 || remote.status === 429
 }
 
 async function fetchBetween(
@@ -157,7 +168,7 @@ async function fetchBetween(
   const latest = events.filter(({ prevEventIds }) => prevEventIds.some((id) => unknown.has(id)))
   if (latest.length === 0 || !allowance.spend()) return []
   const newest = [...room.extremities].sort((a, b) => b.eventNid - a.eventNid).slice(0, mostLatest)
-  const pdus = await attempt(deps, 'get_missing_events', room, () =>
+  const pdus = await attempt(deps, 'get_missing_events', room, allowance, () =>
     deps.federation.getMissingEvents(origin, room.id, {
       earliest: newest.map(({ eventId }) => eventId),
       latest: latest.slice(0, mostLatest).map(({ eventId }) => eventId),
@@ -199,7 +210,7 @@ async function fetchStates(
   for (const event of inOrder(events, allEdges)) {
     if (!event.prevEventIds.some((id) => previous.has(id))) continue
     if (!allowance.spend()) break
-    const state = await attempt(deps, 'state', room, () => fetchState(deps, room, origin, event.eventId))
+    const state = await attempt(deps, 'state', room, allowance, () => fetchState(deps, room, origin, event.eventId))
     if (state !== undefined) given.set(event.eventId, state)
   }
   return given
@@ -246,14 +257,14 @@ export async function fetchAuthEvents(
   for (const event of events) {
     if ((await missingOf(deps, room, [event])).auth.size === 0) continue
     if (!allowance.spend()) return
-    const chain = await attempt(deps, 'event_auth', room, () =>
+    const chain = await attempt(deps, 'event_auth', room, allowance, () =>
       deps.federation.getEventAuth(origin, room.id, event.eventId),
     )
     if (chain !== undefined) await storeOutliers(deps, room, await checkFetched(deps, room, chain))
     const singles: Json[] = []
     for (const id of (await missingOf(deps, room, [event])).auth) {
       if (!allowance.spend()) break
-      const pdu = await attempt(deps, 'event', room, () => deps.federation.getEvent(origin, id))
+      const pdu = await attempt(deps, 'event', room, allowance, () => deps.federation.getEvent(origin, id))
       if (pdu !== undefined) singles.push(pdu)
     }
     if (singles.length > 0) await storeOutliers(deps, room, await checkFetched(deps, room, singles))

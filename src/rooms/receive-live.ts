@@ -16,7 +16,7 @@ import { resolveGroups } from './resolve.ts'
 import { allEdges, inOrder } from './topological.ts'
 import type { ReceivedVerdict } from './verdict.ts'
 
-export type LiveDeps = AppendDeps & FetchDeps & Pick<RoomsDeps, 'log' | 'failpoint'>
+export type LiveDeps = AppendDeps & FetchDeps & Pick<RoomsDeps, 'log' | 'failpoint' | 'waiting'>
 
 // about 15 statements each: more of them would let no turn of the event loop run
 const chunkSize = 12
@@ -26,6 +26,8 @@ const mostTries = 5
 export interface LiveOptions {
   /** The other servers of the room get these events from us: they came by a handshake. */
   readonly isForwarded?: boolean
+  /** What somebody who does not answer would have to give is asked for again later: nothing stands in for it. */
+  readonly isPatient?: boolean
 }
 
 /**
@@ -41,7 +43,7 @@ export async function receiveLive(
 ): Promise<Map<EventId, ReceivedVerdict>> {
   const verdicts = new Map<EventId, ReceivedVerdict>()
   const fresh = await withoutKnown(deps, roomId, events, verdicts)
-  const { fetched, given, allowance } = await fillGaps(deps, roomId, origin, fresh)
+  const { fetched, given, allowance } = await fillGaps(deps, roomId, origin, fresh, options.isPatient)
   const ordered = inOrder([...fetched, ...fresh], allEdges)
   await resolveAhead(deps, roomId, ordered)
   const forwarded = new Set(options.isForwarded === true ? fresh.map(({ eventId }) => eventId) : [])
@@ -53,7 +55,7 @@ export async function receiveLive(
   }))
   for (const verdict of await appendInChunks(deps, roomId, candidates)) verdicts.set(verdict.eventId, verdict)
   const incomplete = candidates.filter(({ event }) => verdicts.get(event.eventId)?.isIncomplete === true)
-  if (incomplete.length > 0 && allowance.left > 0) {
+  if (incomplete.length > 0 && allowance.left > 0 && !(options.isPatient === true && allowance.failures > 0)) {
     const more = await fillEdges(
       deps,
       roomId,
@@ -64,6 +66,9 @@ export async function receiveLive(
     const again = incomplete.map((candidate) => ({ ...candidate, given: more.get(candidate.event.eventId) }))
     for (const verdict of await appendInChunks(deps, roomId, again)) verdicts.set(verdict.eventId, verdict)
   }
+  const isUnanswered = allowance.failures > 0
+  for (const [eventId, verdict] of verdicts)
+    if (verdict.isIncomplete === true) verdicts.set(eventId, { ...verdict, isUnanswered })
   for (const { eventId } of events)
     if (!verdicts.has(eventId)) verdicts.set(eventId, { eventId, verdict: 'refused', error: 'part of a cycle' })
   return verdicts

@@ -2,20 +2,18 @@ import type { RoomEvent } from '../protocol/event.ts'
 import type { EventId, RoomId, ServerName } from '../protocol/ids.ts'
 import { serverNameOf } from '../protocol/ids.ts'
 import type { Json } from '../protocol/json-types.ts'
-import { parseJson, eventJsonMode } from '../protocol/json.ts'
 import { isHostJoined } from '../store/room-hosts.ts'
-import { findServerNid, putServer, serverNameOfNid } from '../store/servers.ts'
-import { deleteStaged, insertStaged, listStaged, listStagedRooms } from '../store/staged.ts'
-import { redactUnlessHashed } from './checks/content-hash.ts'
+import { findServerNid } from '../store/servers.ts'
 import { isAllowedByAcl } from './checks/server-acl.ts'
 import { checkShape, claimedRoom } from './checks/shape.ts'
-import { checkSignatures } from './checks/signatures.ts'
 import type { LiveDeps } from './receive-live.ts'
 import { receiveLive } from './receive-live.ts'
 import { receiveHistory } from './receive-history.ts'
 import { storeOutliers } from './outliers.ts'
 import type { Room } from './room.ts'
+import { inQueue, receiveSent } from './staged-events.ts'
 import type { ReceivedVerdict } from './verdict.ts'
+import { refused, verified } from './verified.ts'
 
 export type { ReceivedVerdict } from './verdict.ts'
 
@@ -42,9 +40,6 @@ export interface Received {
   /** Parsed in mode `spelled` or `strict`. */
   readonly pdus: readonly Json[]
 }
-
-/** How long the answer to `/send` waits for its PDUs to be judged. */
-const longestWaitMs = 15_000
 
 /** Doors by which events come that are not part of the timeline by that. */
 const outlierDoors: ReadonlySet<Door> = new Set<Door>(['state', 'event_auth', 'event', 'join_response'])
@@ -80,10 +75,6 @@ export async function receive(deps: LiveDeps, received: Received): Promise<Recei
     }),
   )
   return verdicts.map((verdict) => verdict ?? refused('internal error'))
-}
-
-function refused(error: string, eventId?: EventId): ReceivedVerdict {
-  return { ...(eventId === undefined ? {} : { eventId }), verdict: 'refused', error }
 }
 
 async function receiveOfRoom(
@@ -143,116 +134,4 @@ async function judge(
       receiveLive(deps, room.id, origin, passed, { isForwarded: handshakeDoors.has(door) }),
     )
   })
-}
-
-/** Checks 2 and 3, then `go` with what passed. */
-async function verified(
-  deps: LiveDeps,
-  events: readonly RoomEvent[],
-  go: (passed: RoomEvent[]) => Promise<Map<EventId, ReceivedVerdict>>,
-): Promise<Map<EventId, ReceivedVerdict>> {
-  const { passed, refusals } = await checkSignatures(deps, events)
-  const verdicts = await go(passed.map(redactUnlessHashed))
-  for (const [eventId, error] of refusals) verdicts.set(eventId, refused(error, eventId))
-  return verdicts
-}
-
-function inQueue<T>(deps: LiveDeps, roomId: RoomId, origin: ServerName, fn: () => Promise<T>): Promise<T> {
-  return deps.roomCache.queues.run(`${origin} ${roomId}`, fn)
-}
-
-/** Judges what came by `/send`. What takes too long is kept durably before it is answered, and judged all the same. */
-async function receiveSent(
-  deps: LiveDeps,
-  origin: ServerName,
-  room: Room,
-  events: readonly RoomEvent[],
-): Promise<ReadonlyMap<EventId, ReceivedVerdict>> {
-  if (events.length === 0) return new Map()
-  const judged = inQueue(deps, room.id, origin, () =>
-    verified(deps, events, (passed) => receiveLive(deps, room.id, origin, passed)),
-  )
-  const waiting = new AbortController()
-  const late = deps.clock.sleep(longestWaitMs, waiting.signal).then(
-    () => stage(deps, origin, room, events, judged),
-    () => new Map<EventId, ReceivedVerdict>(),
-  )
-  return Promise.race([judged, late]).finally(() => waiting.abort())
-}
-
-async function stage(
-  deps: LiveDeps,
-  origin: ServerName,
-  room: Room,
-  events: readonly RoomEvent[],
-  judged: Promise<unknown>,
-): Promise<Map<EventId, ReceivedVerdict>> {
-  await deps.database.write(async (tx) => {
-    const originNid = await putServer(tx, origin)
-    const receivedTs = deps.clock.now()
-    await insertStaged(
-      tx,
-      events.map(({ eventId, sender, text }) => ({
-        originNid,
-        roomId: room.id,
-        eventId,
-        sender,
-        json: text,
-        receivedTs,
-      })),
-    )
-  })
-  deps.failpoint?.('inbound:staged')
-  judged.then(
-    () => unstage(deps, room.id, events),
-    (error: unknown) => deps.log.warn('staged events wait for the next start', { roomId: room.id, error }),
-  )
-  return new Map(events.map(({ eventId }) => [eventId, { eventId, verdict: 'staged' }]))
-}
-
-async function unstage(deps: LiveDeps, roomId: RoomId, events: readonly RoomEvent[]): Promise<void> {
-  const ids = events.map(({ eventId }) => eventId)
-  deps.failpoint?.('inbound:unstaging')
-  try {
-    await deps.database.write((tx) => deleteStaged(tx, roomId, ids))
-  } catch (error) {
-    deps.log.warn('staged events are judged again at the next start', { roomId, error })
-  }
-}
-
-/** Judges what a crash or a stop left staged. Called once at start; resolves when all of it is judged. */
-export async function resumeStaged(deps: LiveDeps): Promise<void> {
-  const rooms = await deps.database.read((conn) => listStagedRooms(conn))
-  for (const roomId of rooms) {
-    try {
-      await resumeRoom(deps, roomId)
-    } catch (error) {
-      deps.log.error('staged events of a room could not be judged', { roomId, error })
-    }
-  }
-}
-
-async function resumeRoom(deps: LiveDeps, roomId: RoomId): Promise<void> {
-  const { room, rows, names } = await deps.database.read(async (conn) => {
-    const staged = await listStaged(conn, roomId)
-    const origins = new Map<number, ServerName>()
-    for (const { origin_nid: nid } of staged) if (!origins.has(nid)) origins.set(nid, await serverNameOfNid(conn, nid))
-    return { room: await deps.roomCache.find(conn, roomId), rows: staged, names: origins }
-  })
-  const byOrigin = new Map<ServerName, RoomEvent[]>()
-  const useless: EventId[] = []
-  for (const row of rows) {
-    const pdu = room === undefined ? undefined : parseJson(row.json, { mode: eventJsonMode(room.version) })
-    const event = room === undefined || pdu === undefined ? 'the room is gone' : checkShape(room.version, room.id, pdu)
-    const origin = names.get(row.origin_nid)
-    if (typeof event === 'string' || origin === undefined) useless.push(row.event_id as EventId)
-    else byOrigin.set(origin, [...(byOrigin.get(origin) ?? []), event])
-  }
-  if (useless.length > 0) await deps.database.write((tx) => deleteStaged(tx, roomId, useless))
-  for (const [origin, events] of byOrigin) {
-    await inQueue(deps, roomId, origin, () =>
-      verified(deps, events, (passed) => receiveLive(deps, roomId, origin, passed)),
-    )
-    await unstage(deps, roomId, events)
-  }
 }

@@ -12,4 +12,6 @@ export interface ReceivedVerdict {
   readonly error?: string | undefined
   /** refused only because an event that it names is not to be had now */
   readonly isIncomplete?: true
+  /** incomplete, and somebody who was asked did not answer: it may be had later */
+  readonly isUnanswered?: boolean
 }

@@ -3,14 +3,16 @@ import type { Deps } from '../http/deps.ts'
 import { sweepReleased } from '../media/released.ts'
 import { sweepBlobs, sweepRemoteMedia } from '../media/remove.ts'
 import { sweepReservations } from '../media/upload.ts'
-import { resumeStaged } from '../rooms/receive.ts'
+import { resumeStaged } from '../rooms/staged-events.ts'
+import type { WaitingEvents } from '../rooms/waiting-events.ts'
 import type { Repeated } from './repeat.ts'
 
 const minuteMs = 60_000
 
 /** Begins what goes on beside requests: what a crash left undone at once, sweeps from time to time. */
-export function startBackground(deps: Deps, repeated: Repeated): void {
+export function startBackground(deps: Deps, repeated: Repeated, waiting: WaitingEvents): void {
   repeated.once('events that waited at the last stop', () => resumeStaged(deps))
+  repeated.add('events that wait for others', 10 * minuteMs, () => waiting.load())
   repeated.once('deactivated accounts', () => finishDeactivations(deps, deps.departure))
   repeated.add('deactivated accounts', 30 * minuteMs, () => finishDeactivations(deps, deps.departure))
   repeated.add('sweep of accounts', 5 * minuteMs, () => sweepAccounts(deps))

@@ -20,6 +20,7 @@ import { followProfile } from '../rooms/profile-change.ts'
 import { expelGuests } from '../rooms/expel-guests.ts'
 import { prepareForServer } from '../rooms/read-for-server.ts'
 import { RoomCache } from '../rooms/room-cache.ts'
+import { WaitingEvents } from '../rooms/waiting-events.ts'
 import { Changes } from '../store/changes.ts'
 import { AddressSet } from '../util/address.ts'
 import type { Config } from '../util/config.ts'
@@ -112,15 +113,18 @@ export async function compose(
       ...federation,
     }
     const delivery = await makeDelivery(base)
+    const waiting = new WaitingEvents({ ...base, ...delivery })
     // In the other order: nothing waits for other servers any more once the network is closed.
     closers.push(
       async () => delivery.stop(),
       () => repeated.stop(),
       () => ports.net.close(),
+      () => waiting.stop(),
     )
     const deps: Deps = {
       ...base,
       ...delivery,
+      waiting,
       journal,
       eraser,
       thumbnailer,
@@ -152,7 +156,7 @@ export async function compose(
       eraser.start(deps)
       await federation.outbound.start()
       closers.push(() => federation.outbound.stop())
-      startBackground(deps, repeated)
+      startBackground(deps, repeated, waiting)
     }
     return { deps, start, beginStop: () => stopping.abort(), close }
   } catch (error) {

@@ -77,6 +77,7 @@ export class Budgets {
 /** So much work and no more, for one task: `spend` is false once it is used up. */
 export class Allowance {
   #left: number
+  #failures = 0
 
   constructor(amount: number) {
     this.#left = amount
@@ -84,6 +85,16 @@ export class Allowance {
 
   get left(): number {
     return this.#left
+  }
+
+  /** How much of what was spent brought no answer. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** What was spent last brought no answer, not even a refusal. */
+  failed(): void {
+    this.#failures++
   }
 
   /** Takes `cost` when there is enough left. */
