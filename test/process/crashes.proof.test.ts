@@ -165,7 +165,7 @@ async function startAndVerify(env: Record<string, string>): Promise<{ isKilled: 
 
 /** Whether the process is there; one that kills itself may need a moment. */
 async function isAlive(): Promise<boolean> {
-  return Promise.race([world.lethe.ended().then(() => false), pause(300).then(() => true)])
+  return Promise.race([world.lethe.ended().then(() => false), pause(10_000).then(() => true)])
 }
 
 /** The server under load until it ends at its failpoint, or after `ms`. True: by itself. */

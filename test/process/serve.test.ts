@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -8,9 +8,12 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { freePorts } from '../support/ports.ts'
 
 const main = resolve(import.meta.dirname, '../../dist/main.js')
-const running: ChildProcess[] = []
-afterAll(() => {
-  for (const child of running) child.kill('SIGKILL')
+const running: { child: ChildProcess; ended: Promise<unknown> }[] = []
+const folders: string[] = []
+afterAll(async () => {
+  for (const { child } of running) child.kill('SIGKILL')
+  await Promise.all(running.map(({ ended }) => ended))
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
 interface Ended {
@@ -29,12 +32,12 @@ function start(
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
-  running.push(child)
   let stdout = ''
   let stderr = ''
   child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   const ended = new Promise<Ended>((done) => child.once('close', (code) => done({ code, stdout, stderr })))
+  running.push({ child, ended })
   return { child, ended, output: () => stdout + stderr }
 }
 
@@ -46,6 +49,7 @@ const run = (folder: string, ...args: string[]) => {
 
 async function world(more: Record<string, unknown> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'lethe-serve-'))
+  folders.push(folder)
   const [client, admin] = (await freePorts(2)) as [number, number]
   const config = {
     server_name: 'serve.test',
@@ -62,7 +66,7 @@ async function world(more: Record<string, unknown> = {}) {
 }
 
 async function ready(url: string, server: ReturnType<typeof start>): Promise<void> {
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 1000; i++) {
     if (server.child.exitCode !== null) throw new Error(`ended at its start: ${server.output()}`)
     if (
       await fetch(`${url}/_matrix/client/versions`).then(
@@ -154,7 +158,8 @@ describe('serve', () => {
       `${server.url}/_matrix/client/v3/sync?timeout=60000&since=${encodeURIComponent(first.next_batch)}`,
       { headers },
     )
-    await pause(300)
+    // time for the request to arrive, also on a busy machine
+    await pause(1_500)
     const began = Date.now()
     server.child.kill('SIGTERM')
     expect((await poll).status).toBe(200)
@@ -170,9 +175,9 @@ describe('serve', () => {
       JSON.stringify({ ...(JSON.parse(readFileSync(path, 'utf8')) as object), logging: { level: 'debug' } }),
     )
     server.child.kill('SIGHUP')
-    for (let i = 0; i < 100 && !server.output().includes('reloaded'); i++) await pause(20)
+    for (let i = 0; i < 500 && !server.output().includes('reloaded'); i++) await pause(20)
     await fetch(`${server.url}/_matrix/client/v3/profile/@secret:serve.test?access_token=hush`)
-    for (let i = 0; i < 100 && !server.output().includes('profile'); i++) await pause(20)
+    for (let i = 0; i < 500 && !server.output().includes('profile'); i++) await pause(20)
     expect(server.output()).toContain('/_matrix/client/v3/profile/:userId')
     expect(server.output()).not.toContain('secret:serve.test')
     expect(server.output()).not.toContain('hush')

@@ -262,9 +262,9 @@ describe('connections', () => {
     clearInterval(timer)
     const afterMs = performance.now() - from
     expect(afterMs).toBeGreaterThan(9_000)
-    expect(afterMs).toBeLessThan(16_000)
+    expect(afterMs).toBeLessThan(20_000)
     expect(answers.map(({ status }) => status).filter((status) => status !== 408)).toEqual([])
-  }, 20_000)
+  }, 40_000)
 
   test.concurrent('headers of a megabyte are refused', async () => {
     const [answer] = await say(

@@ -116,7 +116,7 @@ export class LetheProcess {
     const log = createWriteStream(join(this.folder, 'server.log'), { flags: 'a' })
     child.stdout.pipe(log, { end: false })
     child.stderr.pipe(log, { end: false })
-    for (let i = 0; i < 600; i++) {
+    for (let i = 0; i < 2400; i++) {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`the server ended at its start:\n${this.log().slice(-3000)}`)
       const ready = await fetch(`${this.clientUrl}/_matrix/client/versions`).then(
@@ -126,6 +126,7 @@ export class LetheProcess {
       if (ready) return
       await pause(25)
     }
+    child.kill('SIGKILL')
     throw new Error(`the server does not answer:\n${this.log().slice(-3000)}`)
   }
 

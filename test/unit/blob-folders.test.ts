@@ -1,14 +1,21 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, expect, test, vi } from 'vitest'
 import { BlobFiles } from '../../src/media/blob-files.ts'
 import type * as durable from '../../src/util/durable-file.ts'
 
 const synced: string[] = []
+/** Folders whose first sync takes its time while this is set. */
+let slow: Set<string> | undefined
 vi.mock('../../src/util/durable-file.ts', async (original) => {
   const real = await original<typeof durable>()
   const syncFolder = async (path: string) => {
+    if (slow?.has(path) === false) {
+      slow.add(path)
+      await pause(50)
+    }
     await real.syncFolder(path)
     synced.push(path)
   }
@@ -43,7 +50,9 @@ test('two that write at once into a new folder both wait for all of it', async (
   const files = new BlobFiles(join(root, 'both'))
   const before = () => new Set(synced.map((path) => relative(root, path)))
   synced.length = 0
+  slow = new Set()
   const seen = await Promise.all([files.write(bytes()).then(before), files.write(bytes()).then(before)])
+  slow = undefined
   for (const each of seen) expect(each).toContain('both/blobs')
   for (const each of seen) expect(each).toContain('both')
 })

@@ -81,7 +81,7 @@ test('the same transaction, id and body, is sent until it is acknowledged, also 
   expect(peer.numbers).toEqual([1, 1, 2])
 })
 
-test('backoff doubles from 30 s to an hour on the first day, then to 24 hours', async () => {
+test('backoff doubles from 30 s to an hour on the first day, then to 24 hours', { timeout: 120_000 }, async () => {
   await using home = await Home.make('a.test')
   await home.outbound.start()
   const servers = await home.room(1, ['gone.test'])
@@ -103,6 +103,7 @@ test('backoff doubles from 30 s to an hour on the first day, then to 24 hours', 
 
 test.each([hourMs, dayMs, 7 * dayMs])(
   'a peer that is back after %d ms gets everything within 60 s of its first sign of life',
+  { timeout: 120_000 },
   async (away) => {
     await using home = await Home.make('a.test')
     await home.outbound.start()

@@ -1,14 +1,19 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { formatLine, Journal, JournalDamaged } from '../../../src/privacy/journal.ts'
 
 let folder = ''
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'lethe-journal-'))
 })
-afterEach(() => rmSync(folder, { recursive: true }))
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(folder, { recursive: true })
+})
 
 const path = () => join(folder, 'sub', 'journal.jsonl')
 
@@ -76,4 +81,30 @@ test('another process adopts lines, and only those that follow its own', async (
   expect(two.lastHash).toBe(one.lastHash)
   await one.close()
   await two.close()
+})
+
+test('the file and the folders above it are synced when it is opened, a line before it is told', async () => {
+  const probe = await open(folder, 'r')
+  const handles = Object.getPrototypeOf(probe) as FileHandle
+  await probe.close()
+  const synced: { ino: number; size: number }[] = []
+  const { sync } = handles
+  const spy = vi.spyOn(handles, 'sync').mockImplementation(async function (this: FileHandle) {
+    synced.push(await this.stat())
+    await sync.call(this)
+  })
+  const fatal: Error[] = []
+  const journal = await Journal.open(path(), (error) => fatal.push(error))
+  const inodes = () => synced.map(({ ino }) => ino)
+  for (const each of [folder, dirname(path()), path()]) expect(inodes()).toContain(statSync(each).ino)
+  synced.length = 0
+  await journal.append({ kind: 'deactivation', ts: 1, user: '@a:b' })
+  const { ino, size } = statSync(path())
+  expect(synced).toMatchObject([{ ino, size }])
+  // what is on disk is unknown then
+  spy.mockRejectedValueOnce(new Error('EIO'))
+  await expect(journal.append({ kind: 'deactivation', ts: 2, user: '@a:b' })).rejects.toThrow('EIO')
+  expect(fatal).toHaveLength(1)
+  expect(journal.lastSeq).toBe(1)
+  await journal.close()
 })
