@@ -1,13 +1,4 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FileWork } from '../../../src/server/open-database.ts'
 import type { Seeded } from './seeded.ts'
@@ -42,7 +33,7 @@ export class Disk {
   }
 
   #walBytes(): number {
-    return existsSync(this.#wal) ? statSync(this.#wal).size : 0
+    return statSync(this.#wal, { throwIfNoEntry: false })?.size ?? 0
   }
 
   /** Fills an empty folder with the files of another one, which no process uses. */

@@ -22,6 +22,8 @@ const weathers: Readonly<Record<string, Weather>> = {
 export interface Outcome {
   readonly wrongs: readonly string[]
   readonly notes: readonly string[]
+  /** all that happened: notes, every delivery of the network, and what each server has in the end */
+  readonly trace: readonly string[]
   /** people, rooms and faults, for whoever looks at many */
   readonly acked: number
   readonly fired: number
@@ -53,13 +55,28 @@ export async function playSchedule(seed: number, templates: readonly Template[],
     await heal(stage)
     await check(stage, wrongs)
     wrongs.push(...world.faults)
-    return { wrongs, notes: [...world.notes], acked: stage.acked.length, fired: world.time.fired }
+    const trace = [...world.notes, ...world.network.log, ...(await endOf(world, rooms))]
+    return { wrongs, notes: [...world.notes], trace, acked: stage.acked.length, fired: world.time.fired }
   } catch (error) {
     wrongs.push(...world.faults, error instanceof Error ? String(error.stack) : String(error))
-    return { wrongs, notes: [...world.notes], acked: 0, fired: world.time.fired }
+    const trace = [...world.notes, ...world.network.log]
+    return { wrongs, notes: [...world.notes], trace, acked: 0, fired: world.time.fired }
   } finally {
     await world[Symbol.asyncDispose]()
   }
+}
+
+/** What every server has of the rooms, as text. */
+async function endOf(world: World, rooms: readonly string[]): Promise<string[]> {
+  const lines: string[] = []
+  for (const server of world.servers)
+    for (const room of new Set(rooms)) {
+      const copy = await readCopy(server, room)
+      if (copy === undefined) continue
+      lines.push(`${server.name} ${room} ${copy.extremities.join()} ${JSON.stringify([...copy.state])}`)
+      lines.push(...[...copy.events.values()].map((row) => JSON.stringify(row)))
+    }
+  return lines
 }
 
 async function trackAll(world: World, rooms: readonly string[]): Promise<Stage['trackers']> {
