@@ -26,7 +26,7 @@ const nearPositions = 2_000
 /** So many rooms are read before others have their turn. */
 const roomsPerTurn = 10
 /** So long several readers are answered before others have their turn. */
-const longestTurnMs = 20
+const longestTurnMs = 10
 
 /** Reads an answer, of one moment of the database. */
 export function readAnswer(deps: DeliveryDeps & ReadDeps, request: SyncRequest): Promise<SyncAnswer> {

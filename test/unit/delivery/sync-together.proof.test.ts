@@ -191,7 +191,7 @@ function ordered({ account_data: data, ...rest }: Answer): object {
 
 describe.each(engines)('readers who are answered together, on %s', (engine) => {
   test('each gets exactly what they would get alone', async () => {
-    for (let run = 0; run < scale(2, 60); run++) {
+    for (let run = 0; run < scale(2, 20); run++) {
       const from = seed(90_000) + run
       await using world = await DeliveryWorld.start(engine)
       const random = new Seeded(from)
