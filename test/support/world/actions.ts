@@ -59,6 +59,8 @@ export interface Stage {
   readonly rooms: readonly string[]
   readonly trackers: ReadonlyMap<Person, Tracker>
   readonly acked: Acked[]
+  /** events that were there before the schedule began: what changes nothing is answered with one of them */
+  readonly before: ReadonlySet<string>
   /** whose accounts are gone */
   readonly erased: Person[]
   /** requests that have no answer yet */
@@ -190,7 +192,7 @@ async function send(
     if (answer !== undefined) {
       const eventId = (answer.body as { event_id?: string }).event_id
       stage.world.note(`   ${person.id} ${what}: ${answer.status} ${eventId ?? JSON.stringify(answer.body)}`)
-      if (answer.status === 200 && eventId !== undefined)
+      if (answer.status === 200 && eventId !== undefined && !stage.before.has(eventId))
         stage.acked.push({ room, eventId, server: person.server.name, sender: person.id, what })
       return
     }

@@ -108,12 +108,7 @@ export function checkAcked(
           wrongs.push(`${server} has lost ${eventId} (${what}), which it had acknowledged`)
         else if (row.ord === null)
           wrongs.push(`${server} does not show ${eventId} (${what}), which it had acknowledged`)
-      } else if (
-        steady.has(name) &&
-        steady.has(server) &&
-        // of a gap deeper than ten events the state alone is fetched
-        (row === undefined || (row.outlier && row.state_key_nid === null))
-      )
+      } else if (steady.has(name) && steady.has(server) && (row === undefined || row.outlier))
         wrongs.push(`${name} never got ${eventId} (${what}) of ${server}`)
     }
   }

@@ -44,6 +44,7 @@ export async function playSchedule(seed: number, templates: readonly Template[],
       rooms,
       trackers: await trackAll(world, rooms),
       acked: [],
+      before: await idsOf(world, rooms),
       erased: [],
       pending: 0,
       count: 0,
@@ -77,6 +78,12 @@ async function endOf(world: World, rooms: readonly string[]): Promise<string[]> 
       lines.push(...[...copy.events.values()].map((row) => JSON.stringify(row)))
     }
   return lines
+}
+
+/** The ids of all events of the rooms on any server. */
+async function idsOf(world: World, rooms: readonly string[]): Promise<Set<string>> {
+  const copies = await Promise.all([...new Set(rooms)].map((room) => copiesOf(world, room)))
+  return new Set(copies.flat().flatMap(({ events }) => [...events.keys()]))
 }
 
 async function trackAll(world: World, rooms: readonly string[]): Promise<Stage['trackers']> {
