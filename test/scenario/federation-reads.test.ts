@@ -7,6 +7,8 @@ import type { RoomEvent } from '../../src/protocol/event.ts'
 import type { UserId } from '../../src/protocol/ids.ts'
 import type { Json, JsonObject } from '../../src/protocol/json-types.ts'
 import { parseEvent } from '../../src/protocol/parse-event.ts'
+import { bumpEpoch } from '../../src/store/epochs.ts'
+import { putUserErased } from '../../src/store/erased-marks.ts'
 import { putUser } from '../../src/store/users.ts'
 import { Federated, type Answer } from '../support/federated.ts'
 
@@ -178,8 +180,13 @@ test('before a server joined, what only members may see goes to it without conte
 test('what an erased person wrote goes out pruned, by every door', async () => {
   await using w = await world()
   const { fed, alice, room, last } = w
-  const nid = await fed.engine.database.write((tx) => putUser(tx, alice))
-  fed.erased.add(nid, { erasedTs: Date.now(), mode: 'redact' })
+  const ts = Date.now()
+  await fed.engine.database.write(async (tx) => {
+    const nid = await putUser(tx, alice)
+    await putUserErased(tx, nid, { ts, mode: 'redact' })
+    await bumpEpoch(tx, 'erasures')
+    tx.onCommit(() => fed.erased.add(nid, { erasedTs: ts, mode: 'redact' }))
+  })
   for (const [name, make] of reads) {
     const answer = await fed.ask('in.test', ...make(w, room.id, last.eventId))
     expect(answer.status, name).toBe(200)

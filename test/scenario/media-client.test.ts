@@ -166,7 +166,7 @@ test('fifty uploads of the same bytes at once are fifty files and one blob, whic
   )
   for (let i = 0; i < 5; i++) await sweepBlobs(deps())
   for (const uri of await more) expect((await bob.download(uri)).status).toBe(200)
-})
+}, 120_000)
 
 test('a missing file is 404, and orphans are swept', async () => {
   const mxc = await alice.upload(text('soon gone'), { type: 'text/plain' })

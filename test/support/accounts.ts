@@ -29,7 +29,7 @@ import { AddressSet } from '../../src/util/address.ts'
 import { silentLog } from '../../src/util/log.ts'
 import { systemRandom } from '../../src/util/system-ports.ts'
 import { FakeClock } from './clock.ts'
-import { makePlace } from './store.ts'
+import { makePlace, usualEngine } from './store.ts'
 import type { Reply } from './reply.ts'
 
 /** An answer: its status, and its body as whatever the test expects. */
@@ -81,7 +81,7 @@ const endpoints = [
 
 /** Starts one on an empty database. */
 export async function startAccounts(
-  engine: Engine = 'sqlite',
+  engine: Engine = usualEngine,
   changes: Record<string, unknown> = {},
 ): Promise<AccountsWorld> {
   const place = await makePlace(engine)

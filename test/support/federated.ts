@@ -17,6 +17,7 @@ import { makeEngine, remoteEvent, testKey, type TestEngine } from './engine.ts'
 import { EvilServer, type Twist } from './evil.ts'
 import { FakeNetwork } from './fake-net.ts'
 import { caller, httpDeps } from './http-deps.ts'
+import { usualEngine } from './store.ts'
 
 /** An answer to a request of another server. */
 export interface Answer {
@@ -64,7 +65,7 @@ export class Federated {
   }
 
   static async make(endpoints: readonly Endpoint[]): Promise<Federated> {
-    return new Federated(await makeEngine('sqlite', 'us.test'), endpoints)
+    return new Federated(await makeEngine(usualEngine, 'us.test'), endpoints)
   }
 
   /** Another server; its key is that of `testKey`. */

@@ -18,7 +18,7 @@ import { putUser } from '../../src/store/users.ts'
 import { silentLog } from '../../src/util/log.ts'
 import { systemRandom } from '../../src/util/system-ports.ts'
 import { FakeNetwork } from './fake-net.ts'
-import { makePlace, type Place } from './store.ts'
+import { makePlace, usualEngine, type Place } from './store.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 const insertEvents = insertMany('test_insertEvents', events, [
@@ -128,7 +128,7 @@ export class Home {
 
   static async make(name: string, options: HomeOptions = {}): Promise<Home> {
     const clock = options.clock ?? new VirtualClock()
-    const place = options.place ?? (await makePlace('sqlite'))
+    const place = options.place ?? (await makePlace(usualEngine))
     const database = await place.open()
     return new Home(name, {
       clock,

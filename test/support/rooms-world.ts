@@ -15,6 +15,7 @@ import { EvilServer } from './evil.ts'
 import { FakeNetwork } from './fake-net.ts'
 import { testDatabase } from './postgres-database.ts'
 import type { Reply } from './reply.ts'
+import { usualEngine } from './store.ts'
 
 /** An answer of the client-server API. */
 export interface Answer {
@@ -52,7 +53,7 @@ export class RoomsWorld {
   readonly #folder = mkdtempSync(join(tmpdir(), 'lethe-world-'))
 
   static start(...names: string[]): Promise<RoomsWorld> {
-    return RoomsWorld.on('sqlite', ...names)
+    return RoomsWorld.on(usualEngine, ...names)
   }
 
   /** As `start`, on another engine. */

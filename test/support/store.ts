@@ -21,8 +21,12 @@ const postgresUrl = process.env['LETHE_TEST_POSTGRES']
 if (!postgresUrl)
   console.warn('PostgreSQL is not tested: LETHE_TEST_POSTGRES is not set (see test/support/postgres.mjs)')
 
-/** The engines that can be tested here. */
-export const engines: readonly Engine[] = postgresUrl ? ['sqlite', 'postgres'] : ['sqlite']
+/** The engine of tests that need only one: `LETHE_TEST_ENGINE`, or SQLite. */
+export const usualEngine: Engine = process.env['LETHE_TEST_ENGINE'] === 'postgres' ? 'postgres' : 'sqlite'
+
+/** The engines that can be tested here; where `LETHE_TEST_ENGINE` names PostgreSQL, it alone. */
+export const engines: readonly Engine[] =
+  usualEngine === 'postgres' ? ['postgres'] : postgresUrl ? ['sqlite', 'postgres'] : ['sqlite']
 
 const entry = {
   holds: 'tests',

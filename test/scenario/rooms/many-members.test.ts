@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
 import type { UserId } from '../../../src/protocol/ids.ts'
 import { makeEngine } from '../../support/engine.ts'
+import { usualEngine } from '../../support/store.ts'
 
 // more places of a room's state than are kept in memory at once (StateMemo)
 const many = 340
 
 test('everybody comes in and is heard, however many places of the state are looked at', async () => {
-  await using engine = await makeEngine('sqlite')
+  await using engine = await makeEngine(usualEngine)
   const alice = await engine.user('alice')
   const { id } = await engine.room(alice, { joinRule: 'public' })
   const users: UserId[] = []
