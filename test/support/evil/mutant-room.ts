@@ -130,7 +130,10 @@ export class MutantRoom {
   #accept(text: string, eventId: EventId, isFork: boolean): void {
     const depth = Math.max(...this.#leaves.map((leaf) => leaf.depth)) + 1
     const leaf: Leaf = { eventId, depth, pdu: parseJsonObject(text, { mode: 'spelled' }) }
-    this.#leaves = isFork ? [...this.#leaves, leaf] : [leaf]
+    // an older event that was picked may be one of the newest
+    const named = JSON.stringify(leaf.pdu.prev_events)
+    const others = this.#leaves.filter((other) => !named.includes(JSON.stringify(other.eventId)))
+    this.#leaves = isFork ? [...others, leaf] : [leaf]
     this.#history = [...this.#history, leaf].slice(-kept)
   }
 
