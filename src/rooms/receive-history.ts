@@ -45,7 +45,7 @@ export async function receiveHistory(
       return { event, arrival: 'old', given: given.get(eventId), backOrd: plan.firstOrd + i }
     })
     for (let start = 0; start < candidates.length; start += chunkSize) {
-      const done = await appendAll(deps, roomId, candidates.slice(start, start + chunkSize))
+      const done = await appendAll(deps, plan.room, candidates.slice(start, start + chunkSize))
       for (const verdict of done) if (verdict.eventId !== undefined) verdicts.set(verdict.eventId, verdict)
     }
     return verdicts

@@ -13,6 +13,7 @@ import { fillEdges, fillGaps } from './fetch.ts'
 import type { Candidate } from './live.ts'
 import { anotherEvent, isSameEvent, judgeAndAppend, knownVerdict } from './live.ts'
 import { resolveGroups } from './resolve.ts'
+import type { Room } from './room.ts'
 import { allEdges, inOrder } from './topological.ts'
 import type { ReceivedVerdict } from './verdict.ts'
 
@@ -82,10 +83,13 @@ async function appendInChunks(
   const chunks: Candidate[][] = []
   for (let start = 0; start < candidates.length; start += chunkSize)
     chunks.push(candidates.slice(start, start + chunkSize))
-  // all at once: they are written one after the other, and synced together
-  const written = await Promise.all(chunks.map((chunk) => appendChunk(deps, roomId, chunk)))
+  const { id, nid } = await deps.database.read((conn) => deps.roomCache.get(conn, roomId))
+  const place = { id, nid }
+  // all at once: they are written one after the other, and synced together; nothing is waited for before a write is
+  // queued, or a later chunk would be judged before the one that it builds on
+  const written = await Promise.all(chunks.map((chunk) => appendChunk(deps, place, chunk)))
   const isWhole = written.every((done) => done !== undefined)
-  const verdicts = isWhole ? written.flat() : await appendEach(deps, roomId, candidates)
+  const verdicts = isWhole ? written.flat() : await appendEach(deps, place, candidates)
   return verdicts.flatMap((verdict) =>
     verdict?.eventId === undefined ? [] : [{ ...verdict, eventId: verdict.eventId }],
   )
@@ -133,18 +137,21 @@ async function resolveAhead(deps: LiveDeps, roomId: RoomId, events: readonly Roo
   })
 }
 
+/** A room by its id and row. */
+type RoomPlace = Pick<Room, 'id' | 'nid'>
+
 /** The verdicts on a chunk; undefined where it could not be written as a whole. */
 async function appendChunk(
   deps: LiveDeps,
-  roomId: RoomId,
+  room: RoomPlace,
   chunk: readonly Candidate[],
 ): Promise<ReceivedVerdict[] | undefined> {
   try {
-    return await appendAll(deps, roomId, chunk)
+    return await appendAll(deps, room, chunk)
   } catch (error) {
     // the database cannot work now: nothing is decided
     if (error instanceof MatrixError && error.status === 503) throw error
-    deps.log.error('events could not be judged', { roomId, events: chunk.length, error })
+    deps.log.error('events could not be judged', { roomId: room.id, events: chunk.length, error })
     return undefined
   }
 }
@@ -152,29 +159,28 @@ async function appendChunk(
 /** One by one: an event that cannot be stored never fails its neighbours. */
 async function appendEach(
   deps: LiveDeps,
-  roomId: RoomId,
+  room: RoomPlace,
   candidates: readonly Candidate[],
 ): Promise<ReceivedVerdict[]> {
   const verdicts: ReceivedVerdict[] = []
   for (const candidate of candidates) {
     const internal: ReceivedVerdict = { eventId: candidate.event.eventId, verdict: 'refused', error: 'internal error' }
-    verdicts.push(...((await appendChunk(deps, roomId, [candidate])) ?? [internal]))
+    verdicts.push(...((await appendChunk(deps, room, [candidate])) ?? [internal]))
   }
   return verdicts
 }
 
-/** Judges and stores candidates, one after the other, in one write. */
+/** Judges and stores candidates, one after the other, in one write, which is queued at once. */
 export async function appendAll(
   deps: AppendDeps & Pick<RoomsDeps, 'database' | 'failpoint'>,
-  roomId: RoomId,
+  { id, nid }: RoomPlace,
   candidates: readonly Candidate[],
 ): Promise<ReceivedVerdict[]> {
-  const { nid } = await deps.database.read((conn) => deps.roomCache.get(conn, roomId))
   return withRetries(mostTries, () =>
     deps.database
       .write(
         async (tx) => {
-          let room = await deps.roomCache.forWrite(tx, roomId)
+          let room = await deps.roomCache.forWrite(tx, id)
           const verdicts: ReceivedVerdict[] = []
           for (const candidate of candidates) {
             const judged = await judgeAndAppend(tx, deps, room, candidate)

@@ -11,6 +11,17 @@ export class ApiError extends Error {
 
 type Body = Record<string, unknown>
 
+/** As `fetch`. Where the server closed a kept connection just when it was used again, a GET is sent once more, as clients do. */
+async function ask(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init)
+  } catch (error) {
+    const cause = error instanceof Error ? (error.cause as { code?: string } | undefined) : undefined
+    if ((init.method ?? 'GET') !== 'GET' || cause?.code !== 'UND_ERR_SOCKET') throw error
+    return fetch(url, init)
+  }
+}
+
 /** A small client of the client-server API over real sockets, for Lethe and any other homeserver. */
 export class ApiClient {
   readonly baseUrl: string
@@ -27,7 +38,7 @@ export class ApiClient {
 
   /** Any request with a JSON body and a JSON answer; throws ApiError where the status is not 2xx. */
   async call<T = Body>(method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await fetch(this.baseUrl + path, {
+    const answer = await ask(this.baseUrl + path, {
       method,
       headers: {
         ...this.headers,
@@ -49,7 +60,7 @@ export class ApiClient {
     body?: string | Uint8Array,
     headers: Record<string, string> = {},
   ): Promise<{ status: number; text: string; headers: Headers }> {
-    const answer = await fetch(this.baseUrl + path, {
+    const answer = await ask(this.baseUrl + path, {
       method,
       headers: {
         ...this.headers,
@@ -195,7 +206,7 @@ export class ApiClient {
   }
 
   private async media(kind: string, mxc: string, query = ''): Promise<{ status: number; bytes: Uint8Array }> {
-    const answer = await fetch(`${this.baseUrl}/_matrix/client/v1/media/${kind}/${mxc.replace('mxc://', '')}${query}`, {
+    const answer = await ask(`${this.baseUrl}/_matrix/client/v1/media/${kind}/${mxc.replace('mxc://', '')}${query}`, {
       headers: { ...this.headers, authorization: `Bearer ${this.token}` },
     })
     return { status: answer.status, bytes: new Uint8Array(await answer.arrayBuffer()) }
