@@ -13,6 +13,7 @@ import { resumeStaged } from '../../../src/rooms/staged-events.ts'
 import type { Room } from '../../../src/rooms/room.ts'
 import type { FakeFederation, TestEngine } from '../../support/engine.ts'
 import { makeEngine, remoteEvent, version } from '../../support/engine.ts'
+import { systemClock } from '../../../src/util/system-ports.ts'
 import { engines } from '../../support/store.ts'
 
 const b = 'b.test' as ServerName
@@ -134,6 +135,30 @@ describe.each(engines)('the gate on %s', (engine) => {
       expect(await s.a.database.read((conn) => listStagedRooms(conn))).toEqual([])
     },
   )
+
+  test('a long chain is judged in its order, also where earlier reads are answered later', async () => {
+    await using s = await scene(engine)
+    const chain = [await s.message('0', [s.join])]
+    for (let i = 1; i < 30; i++) chain.push(await s.message(String(i), [chain.at(-1) as RoomEvent]))
+    const { database } = s.a
+    let reads = 0
+    const slow = new Proxy(database, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key, target)
+        if (typeof value !== 'function') return value
+        if (key !== 'read') return value.bind(target) as unknown
+        return async (fn: Parameters<typeof database.read>[0]) => {
+          await systemClock.sleep(Math.max(0, 80 - reads++) * 3)
+          return database.read(fn)
+        }
+      },
+    })
+    const pdus = chain.map(({ pdu }) => pdu)
+    const verdicts = await receive({ ...s.a.deps, database: slow }, { door: 'send', origin: b, pdus })
+    expect(verdicts.map(({ verdict }) => verdict)).toEqual(chain.map(() => 'accepted'))
+    // nothing was thought to be missing
+    expect(s.a.calls).toEqual([])
+  })
 
   test('a bad signature is refused, a wrong hash redacted, and neither fails its neighbours', async () => {
     await using s = await scene(engine)
