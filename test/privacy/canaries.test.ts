@@ -177,7 +177,7 @@ describe.each(engines)('mode redact on $engine', ({ engine, missing, logging }) 
       const verified = await home.command('privacy', 'verify', life.alice.userId, '--also', life.plain.body)
       expect(verified.code, verified.stderr).toBe(1)
       receipt = await eraseHerself(life)
-    }, 150_000)
+    }, 400_000)
     afterAll(async () => world?.[Symbol.asyncDispose]())
 
     test('was on the disk before, but for what is never stored', () => {
@@ -312,7 +312,7 @@ describe('mode forget', () => {
   beforeAll(async () => {
     world = await startPrivacyWorld({ mode: 'forget', engine: 'sqlite', synapse: false })
     receipt = await eraseHerself(world.life)
-  }, 150_000)
+  }, 400_000)
   afterAll(async () => world?.[Symbol.asyncDispose]())
 
   atT0(
