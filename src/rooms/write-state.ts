@@ -8,7 +8,6 @@ import type { Actor } from './actor.ts'
 import { assertAliasesLeadHere } from './canonical-alias.ts'
 import { checkContent } from './content-checks.ts'
 import type { RoomsDeps } from './deps.ts'
-import { expelGuests } from './expel-guests.ts'
 import { inviteUser } from './invite.ts'
 import { joinRoom } from './join.ts'
 import { maySendState } from './may-send.ts'
@@ -48,9 +47,7 @@ export async function writeState(deps: RoomsDeps, actor: Actor, request: StateRe
     throw new MatrixError('M_BAD_JSON', 'A room cannot replace itself')
   const same = ts === undefined ? await sameAlready(deps, actor, room, { type, stateKey, content }) : undefined
   if (same !== undefined) return same
-  const { eventId } = await sendEvent(deps, { roomId, draft: { type, stateKey, content, sender: actor.userId, ts } })
-  if (type === 'm.room.guest_access' && stateKey === '') await expelGuests(deps, roomId)
-  return eventId
+  return (await sendEvent(deps, { roomId, draft: { type, stateKey, content, sender: actor.userId, ts } })).eventId
 }
 
 /**

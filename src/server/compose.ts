@@ -30,7 +30,6 @@ import { startBackground } from './background.ts'
 import { makeFederation } from './federation.ts'
 import { openDatabase } from './open-database.ts'
 import { assertOwnDatabase } from './own-database.ts'
-
 import { completePorts } from './ports.ts'
 import type { Ports } from './ports.ts'
 import { Repeated } from './repeat.ts'

@@ -1,4 +1,3 @@
-import type { Filter } from '../../protocol/filter.ts'
 import type { ReadDeps, ReadOptions } from '../../rooms/read-options.ts'
 import type { UserViewer } from '../../rooms/viewer.ts'
 import type { Conn, StreamVector } from '../../store/database.ts'
@@ -6,32 +5,8 @@ import type { Behind } from '../../store/sync.ts'
 import type { DeliveryDeps } from '../deps.ts'
 import type { Moment } from './moment.ts'
 import type { News } from './news.ts'
+import type { SyncRequest } from './request.ts'
 import type { SentToDevice } from './sent-members.ts'
-import type { SyncToken } from './token.ts'
-
-/** The name under which the state at the end of the timeline is asked for and answered. */
-export type StateAfterKey = 'state_after' | 'org.matrix.msc4222.state_after'
-
-/** What `/sync` is asked for. */
-export interface SyncRequest {
-  readonly viewer: UserViewer
-  /** undefined: from the beginning */
-  readonly since: SyncToken | undefined
-  /** as it came */
-  readonly sinceText: string | undefined
-  readonly filter: Filter
-  readonly fullState: boolean
-  /** undefined: the state at the start of the timeline is wanted */
-  readonly stateAfterKey: StateAfterKey | undefined
-}
-
-/** An answer to `/sync`. */
-export interface SyncAnswer {
-  readonly body: object
-  readonly isEmpty: boolean
-  /** up to where it goes */
-  readonly now: SyncToken
-}
 
 /** What the parts of an answer are made with. */
 export interface SyncContext {

@@ -1,6 +1,6 @@
 import { nextTurn } from '../../util/next-turn.ts'
 import type { Semaphore } from '../../util/semaphore.ts'
-import type { SyncAnswer, SyncRequest } from './context.ts'
+import type { SyncAnswer, SyncRequest } from './request.ts'
 
 /** A request that is to be answered. */
 export interface Asked {

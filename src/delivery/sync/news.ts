@@ -6,7 +6,7 @@ import type { DeliveryDeps } from '../deps.ts'
 import type { CountedRoom } from '../unread.ts'
 import { readUnreadTogether } from '../unread-together.ts'
 import type { UnreadReads } from '../unread-reads.ts'
-import type { SyncRequest } from './context.ts'
+import type { SyncRequest } from './request.ts'
 import type { Moment } from './moment.ts'
 import { behind as behindOf, distance, isAhead } from './token.ts'
 

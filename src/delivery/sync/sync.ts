@@ -4,7 +4,7 @@ import type { ReadDeps } from '../../rooms/read-options.ts'
 import { viewerOf } from '../../rooms/viewer.ts'
 import type { DeliveryDeps } from '../deps.ts'
 import { readAnswer } from './answer.ts'
-import type { StateAfterKey, SyncRequest } from './context.ts'
+import type { StateAfterKey, SyncRequest } from './request.ts'
 import { parseSyncToken } from './token.ts'
 
 /** What a client asks of `/sync`. */

@@ -137,7 +137,7 @@ describe.each(engines)('on %s', (engine) => {
     await guest.ok('POST', `${at(roomId)}/join`)
     await guest.ok('PUT', `${at(roomId)}/send/m.room.message/1`, { msgtype: 'm.text', body: 'hello' })
     await alice.ok('PUT', access, { guest_access: 'forbidden' })
-    expect((await a.membership(roomId, guest.id))?.membership).toBe('leave')
+    await expect.poll(async () => (await a.membership(roomId, guest.id))?.membership).toBe('leave')
     expect((await a.membership(roomId, alice.id))?.membership).toBe('join')
   })
 
