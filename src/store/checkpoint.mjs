@@ -2,25 +2,28 @@
 import Database from 'better-sqlite3'
 import { parentPort, workerData } from 'node:worker_threads'
 
+/** @typedef {'PASSIVE' | 'RESTART' | 'TRUNCATE'} Mode */
+
 /** @type {{ path: string }} */
 const { path } = workerData
+// As in NativeDatabase: nothing native may be collected while the thread lives, so what is made is kept and used again.
 /** @type {Database.Database | undefined} */
 let opened
+/** @type {Map<Mode, Database.Statement>} */
+const checkpoints = new Map()
 
 function connection() {
   if (opened) return opened
   opened = new Database(path, { fileMustExist: true })
-  opened.pragma('synchronous = NORMAL')
-  opened.pragma('wal_autocheckpoint = 0')
-  opened.pragma('busy_timeout = 250')
+  opened.exec('pragma synchronous = NORMAL; pragma wal_autocheckpoint = 0; pragma busy_timeout = 250')
   return opened
 }
 
-/** @param {'PASSIVE' | 'RESTART' | 'TRUNCATE'} mode */
+/** @param {Mode} mode */
 function checkpoint(mode) {
-  const [row] = /** @type {{ busy: number, log: number, checkpointed: number }[]} */ (
-    connection().pragma(`wal_checkpoint(${mode})`)
-  )
+  const statement = checkpoints.get(mode) ?? connection().prepare(`pragma wal_checkpoint(${mode})`)
+  checkpoints.set(mode, statement)
+  const [row] = /** @type {{ busy: number, log: number, checkpointed: number }[]} */ (statement.all())
   return row
 }
 
@@ -28,14 +31,13 @@ parentPort?.on('message', (/** @type {{ task: string }} */ { task }) => {
   try {
     if (task === 'close') {
       opened?.close()
-      opened = undefined
       parentPort?.postMessage({ done: task })
       parentPort?.close()
     } else if (task === 'VACUUM') {
       connection().exec('VACUUM')
       parentPort?.postMessage({ done: task })
     } else {
-      parentPort?.postMessage({ done: task, ...checkpoint(/** @type {'PASSIVE'} */ (task)) })
+      parentPort?.postMessage({ done: task, ...checkpoint(/** @type {Mode} */ (task)) })
     }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''

@@ -1,11 +1,12 @@
-import Sqlite from 'better-sqlite3'
 import type { Conn } from './database.ts'
 import { StatementError, UniqueViolation, driverCode, unavailable } from './errors.ts'
+import { NativeDatabase } from './native-sqlite.ts'
+import type { NativeStatement } from './native-sqlite.ts'
 import { bind } from './statement.ts'
 import type { Decode, Statement, Values } from './statement.ts'
 
 interface Prepared {
-  readonly native: Sqlite.Statement<unknown[], unknown[]>
+  readonly native: NativeStatement<unknown[], unknown[]>
   readonly decode: Decode | undefined
 }
 
@@ -29,11 +30,11 @@ export function sqliteError(statement: string, cause: unknown): Error {
 /** One SQLite connection, with what it has prepared. */
 export class SqliteConn implements Conn {
   readonly engine = 'sqlite'
-  readonly native: Sqlite.Database
+  readonly native: NativeDatabase
   readonly #prepared: (Prepared | undefined)[] = []
-  readonly #controls = new Map<string, Sqlite.Statement>()
+  readonly #controls = new Map<string, NativeStatement>()
 
-  constructor(native: Sqlite.Database) {
+  constructor(native: NativeDatabase) {
     this.native = native
   }
 
@@ -102,20 +103,30 @@ function withSteadyLimits(sql: string): string {
   return sql.replaceAll(/\blimit \?(?!\d)/gi, 'limit (? + 0)')
 }
 
-/** Opens a connection with the settings that every one must have. Readers cannot write. */
+const settings = `
+  pragma synchronous = NORMAL;
+  pragma wal_autocheckpoint = 0;
+  pragma case_sensitive_like = ON;
+  pragma foreign_keys = ON;
+  pragma temp_store = MEMORY;`
+const settingsOf = {
+  writer: `pragma journal_mode = WAL; ${settings}
+    pragma busy_timeout = 0;
+    pragma secure_delete = FAST;
+    pragma journal_size_limit = ${16 * 2 ** 20}`,
+  reader: `${settings}
+    pragma busy_timeout = 1000;
+    pragma query_only = ON`,
+}
+
+/** Opens a connection with the settings that every one must have. Readers cannot write. Throws SQLite's errors. */
 export function openSqliteConn(path: string, role: 'writer' | 'reader'): SqliteConn {
-  const native = new Sqlite(path, { fileMustExist: role === 'reader' })
-  if (role === 'writer') native.pragma('journal_mode = WAL')
-  native.pragma('synchronous = NORMAL')
-  native.pragma('wal_autocheckpoint = 0')
-  native.pragma(`busy_timeout = ${role === 'writer' ? 0 : 1000}`)
-  native.pragma('case_sensitive_like = ON')
-  native.pragma('foreign_keys = ON')
-  native.pragma('temp_store = MEMORY')
-  if (role === 'reader') native.pragma('query_only = ON')
-  else {
-    native.pragma('secure_delete = FAST')
-    native.pragma(`journal_size_limit = ${16 * 2 ** 20}`)
+  const native = new NativeDatabase(path, { fileMustExist: role === 'reader' })
+  try {
+    native.exec(settingsOf[role])
+  } catch (error) {
+    native.close()
+    throw error
   }
   return new SqliteConn(native)
 }

@@ -1,6 +1,7 @@
 import { renderTable } from '../../schema/render.ts'
 import { schema_migrations } from '../../schema/tables/streams.ts'
 import type { Migrator } from './migrate.ts'
+import type { NativeStatement } from './native-sqlite.ts'
 import type { SqliteConn } from './sqlite-conn.ts'
 
 /** Migrations on the writing connection; the lock beside the file keeps other processes away. */
@@ -15,6 +16,8 @@ export function sqliteMigrator({ native }: SqliteConn): Migrator {
       throw error
     }
   }
+  const insertRecord = 'insert into schema_migrations (version, step, name, applied_ts) values (?, ?, ?, ?)'
+  let put: NativeStatement | undefined
   return {
     engine: 'sqlite',
     locked(fn) {
@@ -31,9 +34,8 @@ export function sqliteMigrator({ native }: SqliteConn): Migrator {
           native.exec(statement)
         }
         failpoint('record')
-        native
-          .prepare('insert into schema_migrations (version, step, name, applied_ts) values (?, ?, ?, ?)')
-          .run(record.version, record.step, record.name, record.applied_ts)
+        put ??= native.prepare(insertRecord)
+        put.run(record.version, record.step, record.name, record.applied_ts)
         failpoint('commit')
       })
     },

@@ -49,6 +49,8 @@ export async function openSqlite(options: SqliteOptions): Promise<Database> {
   }
 }
 
+const usualSnapshots = 4
+
 class SqliteDatabase implements Database {
   readonly engine = 'sqlite'
   readonly writerNid = 1
@@ -63,6 +65,7 @@ class SqliteDatabase implements Database {
   readonly #commits: GroupCommit
   readonly #listeners = new Set<CommitListener>()
   #durablePosition: number
+  #isClosed = false
 
   constructor(options: SqliteOptions, driver: SqliteDriver, unlock: () => void) {
     const { path, clock, onFatal, onFault, waitsForSync = true, failpoint } = options
@@ -108,8 +111,7 @@ class SqliteDatabase implements Database {
       return result
     } finally {
       if (conn.native.inTransaction) conn.native.exec('rollback')
-      if (this.#snapshots.length < 4) this.#snapshots.push(conn)
-      else conn.native.close()
+      this.#giveBack(conn)
     }
   }
 
@@ -140,11 +142,20 @@ class SqliteDatabase implements Database {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.#commits.close()
     await this.#checkpoints.close()
     await this.#log.close()
     for (const { native } of [...this.#snapshots.splice(0), this.#reader, this.#driver.conn]) native.close()
     this.#unlock()
+  }
+
+  // As many connections stay as there ever were snapshots at one time: what was opened is never given back whole (see
+  // NativeDatabase). Those beyond the usual number keep no pages.
+  #giveBack(conn: SqliteConn): void {
+    if (this.#isClosed) return conn.native.close()
+    if (this.#snapshots.length >= usualSnapshots) conn.native.exec('pragma shrink_memory')
+    this.#snapshots.push(conn)
   }
 
   async #committed(): Promise<void> {

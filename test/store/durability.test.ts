@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { statSync } from 'node:fs'
-import Sqlite from 'better-sqlite3'
 import { eq } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
 import { Durability } from '../../src/store/durability.ts'
+import { NativeDatabase } from '../../src/store/native-sqlite.ts'
 import { query, sqlReturning } from '../../src/store/query.ts'
 import { openLogSync } from '../../src/store/sqlite-threads.ts'
 import type { LogSync, Synced } from '../../src/store/sqlite-threads.ts'
@@ -152,8 +152,8 @@ describe('durability', () => {
     }
     expect(statSync(`${place.path}-wal`).size).toBeLessThan(70 * 2 ** 20)
     await database.close()
-    const native = new Sqlite(place.path, { readonly: true })
-    expect(native.pragma('integrity_check', { simple: true })).toBe('ok')
+    const native = new NativeDatabase(place.path, { readonly: true })
+    expect(native.prepare('pragma integrity_check').pluck().all()).toEqual(['ok'])
     native.close()
   })
 
@@ -190,7 +190,7 @@ describe('the lease of an SQLite file', () => {
     await using place = await makePlace('sqlite')
     const fatal: Error[] = []
     const database = await place.open({ onFatal: (error) => fatal.push(error) })
-    const other = new Sqlite(place.path)
+    const other = new NativeDatabase(place.path)
     other.exec('update writers set fence = fence + 1')
     other.close()
     const write = database.write(async (tx) => {
@@ -206,10 +206,9 @@ describe('the lease of an SQLite file', () => {
     const script = `
       import Sqlite from 'better-sqlite3'
       const lock = new Sqlite(${JSON.stringify(path)} + '.lock')
-      lock.pragma('locking_mode = EXCLUSIVE')
-      lock.exec('begin exclusive')
+      lock.exec('pragma locking_mode = EXCLUSIVE; begin exclusive')
       console.log('held')
-      setInterval(() => {}, 1000)`
+      setInterval(() => lock.open, 1000)`
     return spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
       cwd: process.cwd(),

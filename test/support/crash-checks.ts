@@ -1,4 +1,3 @@
-import Sqlite from 'better-sqlite3'
 import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,6 +8,7 @@ import { eventFromStored } from '../../src/protocol/parse-event.ts'
 import { roomVersions } from '../../src/protocol/room-version.ts'
 import type { RoomVersion } from '../../src/protocol/room-version.ts'
 import { verifyEventSignature } from '../../src/protocol/sign.ts'
+import { NativeDatabase } from '../../src/store/native-sqlite.ts'
 
 interface Row {
   readonly event_nid: number
@@ -117,10 +117,15 @@ export class CrashChecks {
   /** What SQLite itself finds wrong, rooms without events, files with other bytes. */
   final(): string[] {
     return this.#read((db) => [
-      ...(db.pragma('integrity_check') as { integrity_check: string }[])
+      ...db
+        .prepare<[], { integrity_check: string }>('pragma integrity_check')
+        .all()
         .map(({ integrity_check: found }) => found)
         .filter((found) => found !== 'ok'),
-      ...(db.pragma('foreign_key_check') as object[]).map((found) => JSON.stringify(found)),
+      ...db
+        .prepare('pragma foreign_key_check')
+        .all()
+        .map((found) => JSON.stringify(found)),
       ...db
         .prepare<[], { room_id: string }>(
           'select room_id from rooms r where not exists (select 1 from events e where e.room_nid = r.room_nid and e.ord is not null)',
@@ -143,7 +148,7 @@ export class CrashChecks {
     )
   }
 
-  #files(db: Sqlite.Database): string[] {
+  #files(db: NativeDatabase): string[] {
     const media = join(this.#folder, 'media')
     const named = new Map(
       db
@@ -161,8 +166,8 @@ export class CrashChecks {
     ]
   }
 
-  #read<T>(fn: (db: Sqlite.Database) => T): T {
-    const db = new Sqlite(join(this.#folder, 'lethe.db'), { readonly: true, timeout: 5000 })
+  #read<T>(fn: (db: NativeDatabase) => T): T {
+    const db = new NativeDatabase(join(this.#folder, 'lethe.db'), { readonly: true, timeout: 5000 })
     try {
       db.exec('begin')
       return fn(db)

@@ -1,4 +1,3 @@
-import Sqlite from 'better-sqlite3'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,6 +6,7 @@ import { Journal } from '../../../src/privacy/journal.ts'
 import { eventIdOf } from '../../../src/protocol/hash.ts'
 import type { JsonObject } from '../../../src/protocol/json-types.ts'
 import { findRoomVersion } from '../../../src/protocol/room-version.ts'
+import { NativeDatabase } from '../../../src/store/native-sqlite.ts'
 import { openSqlite } from '../../../src/store/sqlite.ts'
 import { systemClock } from '../../../src/util/system-ports.ts'
 import type { Promised } from './answers.ts'
@@ -83,11 +83,11 @@ export class ImageCheck {
     const failed = (error: unknown) => void faults.broken.push(String(error))
     const database = await openSqlite({ path, clock: systemClock, onFatal: failed, onFault: failed, ...noThreads })
     try {
-      const sql = new Sqlite(path, { readonly: true })
+      const sql = new NativeDatabase(path, { readonly: true })
       try {
-        const all = sql.pragma('integrity_check') as { integrity_check: string }[]
+        const all = sql.prepare<[], { integrity_check: string }>('pragma integrity_check').all()
         for (const { integrity_check: found } of all) if (found !== 'ok') faults.broken.push(found)
-        if ((sql.pragma('foreign_key_check') as unknown[]).length > 0) faults.broken.push('foreign keys')
+        if (sql.prepare('pragma foreign_key_check').all().length > 0) faults.broken.push('foreign keys')
         if (faults.broken.length > 0) return
         this.#events(sql, promised, faults)
         this.#accounts(sql, promised, faults)
@@ -100,7 +100,7 @@ export class ImageCheck {
     }
   }
 
-  #events(sql: Sqlite.Database, promised: readonly Promised[], { lost, broken }: Faults): void {
+  #events(sql: NativeDatabase, promised: readonly Promised[], { lost, broken }: Faults): void {
     const { messages } = this.#recording.told
     const rows = sql
       .prepare<[], EventRow>('select event_id, json, version from events join rooms using (room_nid)')
@@ -137,7 +137,7 @@ export class ImageCheck {
     return event
   }
 
-  #accounts(sql: Sqlite.Database, promised: readonly Promised[], { lost, broken }: Faults): void {
+  #accounts(sql: NativeDatabase, promised: readonly Promised[], { lost, broken }: Faults): void {
     const rows = sql
       .prepare<[], { user_id: string; deactivated_ts: number | null; password_hash: string | null; tokens: number }>(
         `select user_id, deactivated_ts, password_hash,
@@ -156,7 +156,7 @@ export class ImageCheck {
       if (gone === null && hash === null) broken.push(`${id} has no password`)
   }
 
-  #uploads(sql: Sqlite.Database, folder: string, promised: readonly Promised[], { lost, broken }: Faults): void {
+  #uploads(sql: NativeDatabase, folder: string, promised: readonly Promised[], { lost, broken }: Faults): void {
     const files = new BlobFiles(join(folder, 'media'))
     const rows = sql
       .prepare<[], { media_id: string; sha256: string }>('select media_id, sha256 from media where sha256 is not null')
