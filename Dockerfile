@@ -3,8 +3,7 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /lethe
 RUN apt-get update && apt-get install -y --no-install-recommends python3 make g++ && rm -rf /var/lib/apt/lists/*
 COPY package.json package-lock.json ./
-# What has to be compiled gets older headers of Node 24: see docs/run.md, "Node 24.19 and later".
-RUN npm_config_target=24.18.1 npm ci --no-audit --no-fund
+RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json main.ts ./
 COPY scripts scripts
 COPY schema schema
