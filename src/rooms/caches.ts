@@ -3,6 +3,7 @@ import type { RoomEvent } from '../protocol/event.ts'
 import type { EventId, UserId } from '../protocol/ids.ts'
 import type { Conn, Tx } from '../store/database.ts'
 import type { Layer } from './layer.ts'
+import { RowMemory } from './row-memory.ts'
 import { lru } from '../util/lru.ts'
 
 /** Auth edges of a stored event, for state resolution. */
@@ -23,6 +24,7 @@ export class Caches {
     maxSize: 32_000_000,
     sizeCalculation: (text) => text.length + 100,
   })
+  readonly rows = new RowMemory()
   readonly layers = new LRUCache<number, Layer>({
     maxSize: 2_000_000,
     sizeCalculation: ({ delta }) => 20 + delta.keys.length,
@@ -41,6 +43,26 @@ export class Caches {
   })
   /** Ids of events that were dropped or judged, so that the same one is not judged again at once. */
   readonly refused = lru<EventId, string>(5_000)
+
+  /** Forgets what was kept of an event: its text is another one now. */
+  forgetEvent(nid: number): void {
+    this.events.delete(nid)
+    this.rows.delete(nid)
+    for (const key of wholeFragments(nid)) this.fragments.delete(key)
+  }
+
+  /** Forgets the text of all events. */
+  forgetEvents(): void {
+    this.events.clear()
+    this.rows.clear()
+    this.fragments.clear()
+  }
+}
+
+/** Under which keys the texts of an event that is whole are kept; see `fragment`. */
+export function wholeFragments(nid: number): readonly [number, number, number, number] {
+  const first = nid * 4
+  return [first, first + 1, first + 2, first + 3]
 }
 
 /** Whether a connection is inside a write. */

@@ -120,5 +120,5 @@ async function pruneSuperseded(tx: Tx, deps: Deps, { before, beforeNid }: StateC
   await pruneEventRow(tx, beforeNid, pruned.text, now)
   await noteDeleted(tx, now)
   if (before.type === 'm.room.avatar') await withdrawMediaOfEvent(tx, beforeNid, now)
-  tx.onCommit(() => deps.roomCache.caches.events.delete(beforeNid))
+  tx.onCommit(() => deps.roomCache.caches.forgetEvent(beforeNid))
 }

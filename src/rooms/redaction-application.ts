@@ -131,7 +131,7 @@ async function redactStored(tx: Tx, deps: Deps, room: Room, row: EventRow, redac
   const event = redactedForm(eventOfRow(room, row))
   const nid = row.event_nid
   await redactEventRow(tx, { nid, json: event.text, ts: deps.clock.now(), redactedBy })
-  tx.onCommit(() => deps.roomCache.caches.events.delete(nid))
+  tx.onCommit(() => deps.roomCache.caches.forgetEvent(nid))
   await deleteRelation(tx, nid)
   if (row.notify_ord !== null) await deleteNotificationsOfEvent(tx, nid)
   const released = await deleteEventMedia(tx, nid)

@@ -63,7 +63,7 @@ export class RoomCache {
   /** Another process wrote: what it redacted is not to be had from memory any more. */
   async #dropRedacted(conn: Conn, known: Room): Promise<void> {
     const since = Math.max(0, ...known.extremities.map(({ eventNid }) => eventNid))
-    for (const nid of await listRedactedSince(conn, known.nid, since)) this.caches.events.delete(nid)
+    for (const nid of await listRedactedSince(conn, known.nid, since)) this.caches.forgetEvent(nid)
   }
 
   /** As `find`; throws `M_NOT_FOUND` for a room that this server does not know. */
@@ -118,7 +118,7 @@ export class RoomCache {
   clear(): void {
     this.#rooms.clear()
     this.#pending.clear()
-    this.caches.events.clear()
+    this.caches.forgetEvents()
   }
 
   #overlay(tx: Tx): Map<RoomId, Room> {

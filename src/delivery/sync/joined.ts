@@ -1,7 +1,9 @@
+import type { UserId } from '../../protocol/ids.ts'
 import { formatRoomToken } from '../../rooms/room-token.ts'
 import { readEvents } from '../../rooms/read-events.ts'
 import type { Room } from '../../rooms/room.ts'
 import { UserStanding } from '../../rooms/standing.ts'
+import type { ReadRow } from '../../store/read-rows.ts'
 import type { SyncRoomRow } from '../../store/sync.ts'
 import { listMembershipHistory } from '../../store/timeline.ts'
 import { RawJson } from '../../util/raw-json.ts'
@@ -11,37 +13,63 @@ import type { AccountData } from './account-data.ts'
 import { roomAccountData } from './account-data.ts'
 import type { SyncContext } from './context.ts'
 import { ephemeralEvents } from './ephemeral.ts'
-import { endGroup, stateTexts } from './state.ts'
+import { endGroup, stateNids, stateTexts } from './state.ts'
 import { heroesOf, summaryOf } from './summary.ts'
 import { collectTimeline } from './timeline.ts'
 import type { Timeline } from './timeline.ts'
 import { isNews } from './token.ts'
 
-/** A joined room in an answer; undefined where there is nothing that the reader does not know. */
-export async function joinedRoom(
+/** What of a joined room is to be shown, before the state events themselves were read. */
+export interface JoinedRoom {
+  readonly row: SyncRoomRow
+  readonly room: Room
+  readonly isWhole: boolean
+  readonly isFull: boolean
+  readonly standing: UserStanding
+  readonly timeline: Timeline
+  readonly showsSummary: boolean
+  readonly heroes: readonly UserId[] | undefined
+  /** state events, as row ids */
+  readonly stateNids: readonly number[]
+}
+
+/** Finds what of a joined room is to be shown. `first`: see `TimelineWish`. */
+export async function findJoined(
   context: SyncContext,
   row: SyncRoomRow,
   room: Room,
-  data: AccountData,
-  unread: () => Promise<RoomUnread | undefined>,
-): Promise<object | undefined> {
+  first: readonly ReadRow[] | undefined,
+): Promise<JoinedRoom> {
   const { deps, conn, viewer, request, since } = context
   const isWhole = since === undefined || (isNews(since, row) && !(await wasJoined(context, room)))
   const isFull = isWhole || request.fullState
   const standing = await UserStanding.ofMembership(deps, conn, room, viewer, row)
-  const timeline = await collectTimeline(context, room, standing, { top: row.last_ord, isWhole })
+  const timeline = await collectTimeline(context, room, standing, { top: row.last_ord, isWhole, first })
   const hasMoved = timeline.newest !== undefined
   const showsSummary = isFull || (hasMoved && (timeline.isLimited || timeline.rows.some(changesSummary)))
   const heroes = showsSummary ? heroesOf(row, viewer.userId) : undefined
-  const state =
+  const nids =
     isFull || hasMoved
-      ? await stateTexts(context, room, standing, {
+      ? await stateNids(context, room, {
           isFull,
           timeline,
           end: endGroup(room, timeline),
           alsoMembers: [...(isFull ? [viewer.userId] : []), ...(heroes ?? [])],
         })
       : []
+  return { row, room, isWhole, isFull, standing, timeline, showsSummary, heroes, stateNids: nids }
+}
+
+/** A joined room in an answer; undefined where there is nothing that the reader does not know. `stored`: rows of its state. */
+export async function showJoined(
+  context: SyncContext,
+  { row, room, isWhole, isFull, standing, timeline, showsSummary, heroes, stateNids: nids }: JoinedRoom,
+  stored: ReadonlyMap<number, ReadRow>,
+  data: AccountData,
+  unread: () => Promise<RoomUnread | undefined>,
+): Promise<object | undefined> {
+  const { request, since } = context
+  const state = await stateTexts(context, room, standing, nids, stored)
   const events = await timelineTexts(context, room, standing, timeline)
   const ephemeral = await ephemeralEvents(context, room, {
     isWhole,

@@ -8,7 +8,8 @@ import type { AccountData } from './account-data.ts'
 import { roomAccountData } from './account-data.ts'
 import type { SyncContext } from './context.ts'
 import { eventList, timelineOf, timelineTexts } from './joined.ts'
-import { endGroup, stateTexts } from './state.ts'
+import { readRows } from '../../rooms/known-rows.ts'
+import { endGroup, stateNids, stateTexts } from './state.ts'
 import { collectTimeline, groupAfter } from './timeline.ts'
 
 /** A room that the reader left or was banned from, up to that moment. */
@@ -25,7 +26,8 @@ export async function leftRoom(context: SyncContext, row: SyncRoomRow, room: Roo
     : collected
   const end = timeline.newest === undefined ? endGroup(room, timeline) : groupAfter(timeline.newest)
   const wish = { isFull: isWhole || request.fullState, timeline, end, alsoMembers: [viewer.userId] }
-  const state = row.forgotten ? [] : await stateTexts(context, room, standing, wish)
+  const nids = row.forgotten ? [] : await stateNids(context, room, wish)
+  const state = await stateTexts(context, room, standing, nids, await readRows(deps, conn, nids))
   return {
     [stateKey]: eventList(state),
     timeline: timelineOf(await timelineTexts(context, room, standing, timeline), timeline),

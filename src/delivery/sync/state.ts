@@ -5,7 +5,7 @@ import type { Room } from '../../rooms/room.ts'
 import type { UserStanding } from '../../rooms/standing.ts'
 import { stateGroupMap } from '../../rooms/state.ts'
 import { matchesFilter } from '../../rooms/timeline.ts'
-import { listReadRows } from '../../store/read-rows.ts'
+import type { ReadRow } from '../../store/read-rows.ts'
 import { findStateGroupAt } from '../../store/sync.ts'
 import type { SyncContext } from './context.ts'
 import { stateDiff, stateEventAt } from './state-diff.ts'
@@ -24,28 +24,11 @@ export interface StateWish {
 }
 
 /**
- * The state events of a room in an answer, serialised: what leads from the state that the reader knows to the one at the
+ * The state events of a room in an answer, as row ids: what leads from the state that the reader knows to the one at the
  * start of the timeline, or at its end where that is asked for. Where forks of the graph made something current that no
  * event of the timeline tells, that comes here too.
  */
-export async function stateTexts(
-  context: SyncContext,
-  room: Room,
-  standing: UserStanding,
-  wish: StateWish,
-): Promise<string[]> {
-  const { conn, request } = context
-  const nids = await stateNids(context, room, wish)
-  if (nids.length === 0) return []
-  const filter = request.filter.room.state
-  const rows = (await listReadRows(conn, nids))
-    .filter((row) => matchesFilter(room, row, filter))
-    .sort((a, b) => a.event_nid - b.event_nid)
-  const options = { ...context.reading, standing, withoutVisibility: true, withoutBundles: true, withoutHistory: true }
-  return (await readEvents(context.deps, conn, context.viewer, room, rows, options)).map(({ text }) => text)
-}
-
-async function stateNids(context: SyncContext, room: Room, wish: StateWish): Promise<number[]> {
+export async function stateNids(context: SyncContext, room: Room, wish: StateWish): Promise<number[]> {
   const { deps, conn, request } = context
   const { timeline, end, isFull } = wish
   const isAtEnd = request.stateAfterKey !== undefined
@@ -62,6 +45,25 @@ async function stateNids(context: SyncContext, room: Room, wish: StateWish): Pro
   }
   if (isLazy) await addMembers(context, room, wish, start, found.state)
   return [...found.state.values()].filter((nid) => !inTimeline.has(nid))
+}
+
+/** These events, serialised, as far as the filter lets them through; `stored`: their rows. */
+export async function stateTexts(
+  context: SyncContext,
+  room: Room,
+  standing: UserStanding,
+  nids: readonly number[],
+  stored: ReadonlyMap<number, ReadRow>,
+): Promise<string[]> {
+  if (nids.length === 0) return []
+  const filter = context.request.filter.room.state
+  const rows: ReadRow[] = []
+  for (const nid of nids.toSorted((a, b) => a - b)) {
+    const row = stored.get(nid)
+    if (row !== undefined && matchesFilter(room, row, filter)) rows.push(row)
+  }
+  const options = { ...context.reading, standing, withoutVisibility: true, withoutBundles: true, withoutHistory: true }
+  return (await readEvents(context.deps, context.conn, context.viewer, room, rows, options)).map(({ text }) => text)
 }
 
 interface Found {

@@ -33,6 +33,20 @@ export function groupAfter(row: Pick<ReadRow, 'state_after' | 'current_after'>):
   return row.current_after ?? row.state_after ?? 0
 }
 
+/** Which events of a room are looked at. */
+export interface TimelineWish {
+  readonly top: number
+  /** as if the reader knew nothing */
+  readonly isWhole: boolean
+  /** the newest `firstLook` rows from `top` down, where they were read together with those of other rooms */
+  readonly first?: readonly ReadRow[] | undefined
+}
+
+/** At how many rows the first look is of a reader who knows nothing. */
+export function firstLook(filter: RoomEventFilter): number {
+  return limitOf(filter, normalLimit, mostLimit) + 1
+}
+
 /**
  * The newest events of a room from `top` down: to the first that the reader knows (`isWhole`: as if they knew none), to a
  * gap in the history, or as many as the filter wants. (client-server API, "Syncing")
@@ -41,7 +55,7 @@ export async function collectTimeline(
   context: SyncContext,
   room: Room,
   standing: UserStanding,
-  { top, isWhole }: { readonly top: number; readonly isWhole: boolean },
+  { top, isWhole, first }: TimelineWish,
 ): Promise<Timeline> {
   const filter = context.request.filter.room.timeline
   const limit = limitOf(filter, normalLimit, mostLimit)
@@ -53,10 +67,12 @@ export async function collectTimeline(
   let knownGroup: number | undefined
   const isWanted = matchesRoom(filter, room.id) ? wanted(context, room, standing, filter) : undefined
 
-  let most = since === undefined ? limit + 1 : 2
+  let most = since === undefined ? firstLook(filter) : 2
+  let known = since === undefined ? first : undefined
   let at = top
   reading: for (let seen = 0; seen < mostRows; most = Math.min(most * 5, 100)) {
-    const rows = await timelineBack(context, room.nid, at, most)
+    const rows = known ?? (await timelineBack(context, room.nid, at, most))
+    known = undefined
     const related = await relatedAmong(context, room, filter, rows)
     for (const row of rows) {
       const ord = row.ord as number
@@ -84,8 +100,8 @@ export async function collectTimeline(
     if (seen >= mostRows) isLimited = true
     at = (rows.at(-1)?.ord as number) - 1
   }
-  const first = kept.at(-1)
-  const prevOrd = first?.ord == null ? top : first.ord - 1
+  const oldest = kept.at(-1)
+  const prevOrd = oldest?.ord == null ? top : oldest.ord - 1
   return { rows: kept.reverse(), isLimited, prevOrd, newest, knownGroup }
 }
 

@@ -51,7 +51,7 @@ export async function pruneStored(
   await pruneEventRows(tx, pruned, deps.clock.now())
   if (next !== room) deps.roomCache.put(tx, next)
   tx.onCommit(() => {
-    for (const { nid } of pruned) deps.roomCache.caches.events.delete(nid)
+    for (const { nid } of pruned) deps.roomCache.caches.forgetEvent(nid)
   })
   return verdicts
 }

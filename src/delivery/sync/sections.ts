@@ -1,0 +1,127 @@
+import { matchesRoom } from '../../protocol/filter-match.ts'
+import type { RoomId } from '../../protocol/ids.ts'
+import { readRows, readTimelines } from '../../rooms/known-rows.ts'
+import type { Room } from '../../rooms/room.ts'
+import type { ReadRow } from '../../store/read-rows.ts'
+import { listChangedSyncRooms, listSyncRooms } from '../../store/sync.ts'
+import type { SyncRoomRow } from '../../store/sync.ts'
+import { nextTurn } from '../../util/next-turn.ts'
+import { listUnread } from '../unread.ts'
+import type { RoomUnread } from '../unread.ts'
+import type { AccountData } from './account-data.ts'
+import type { SyncContext } from './context.ts'
+import { strippedRoom } from './invited.ts'
+import { findJoined, showJoined } from './joined.ts'
+import type { JoinedRoom } from './joined.ts'
+import { leftRoom } from './left.ts'
+import { countedRoom } from './news.ts'
+import { firstLook } from './timeline.ts'
+import { distance } from './token.ts'
+
+/** A reader who is less far behind is served by what moved, one who is further by a look at all of their rooms. */
+export const nearPositions = 2_000
+/** So many rooms are read together, before others have their turn. */
+const roomsPerTurn = 20
+
+type Sections = Record<'join' | 'invite' | 'knock' | 'leave', Record<string, object>>
+
+/** `rooms` of an answer; undefined where there is nothing that the reader does not know. */
+export async function readRooms(context: SyncContext, data: AccountData): Promise<Partial<Sections> | undefined> {
+  const rows = (await candidates(context)).filter((row) => matchesRoom(context.request.filter.room, row.room_id))
+  const sections: Sections = { join: {}, invite: {}, knock: {}, leave: {} }
+  for (let at = 0; at < rows.length; at += roomsPerTurn) {
+    if (at > 0) await nextTurn()
+    await addRooms(context, sections, rows.slice(at, at + roomsPerTurn), data)
+  }
+  const filled = Object.entries(sections).filter(([, section]) => Object.keys(section).length > 0)
+  return filled.length === 0 ? undefined : (Object.fromEntries(filled) as Partial<Sections>)
+}
+
+async function addRooms(
+  context: SyncContext,
+  sections: Sections,
+  rows: readonly SyncRoomRow[],
+  data: AccountData,
+): Promise<void> {
+  const { deps, conn } = context
+  const rooms = new Map<SyncRoomRow, Room>()
+  for (const row of rows) {
+    const room = await deps.roomCache.find(conn, row.room_id as RoomId)
+    if (room !== undefined) rooms.set(row, room)
+  }
+  const joined = rows.filter(({ membership }) => membership === 'join')
+  const timelines = await firstTimelines(context, joined)
+  const found: JoinedRoom[] = []
+  for (const [row, room] of rooms)
+    if (row.membership === 'join')
+      found.push(await findJoined(context, row, room, timelines && (timelines.get(row.room_nid) ?? [])))
+    else await addOther(context, sections, row, room, data)
+  const stored = await readRows(
+    deps,
+    conn,
+    found.flatMap(({ stateNids }) => stateNids),
+  )
+  let counts: Promise<Map<number, RoomUnread>> | undefined
+  for (const each of found) {
+    const { room } = each
+    const unread = async () => (await (counts ??= countAll(context, joined))).get(room.nid)
+    const section = await showJoined(context, each, stored, data, unread)
+    if (section !== undefined) sections.join[room.id] = section
+  }
+}
+
+/** The newest events of the rooms of a reader who knows nothing. */
+async function firstTimelines(
+  { deps, conn, since, request }: SyncContext,
+  joined: readonly SyncRoomRow[],
+): Promise<ReadonlyMap<number, readonly ReadRow[]> | undefined> {
+  if (since !== undefined) return undefined
+  const tops = joined.map((row) => [row.room_nid, row.last_ord] as const)
+  return readTimelines(deps, conn, tops, firstLook(request.filter.room.timeline))
+}
+
+async function addOther(
+  context: SyncContext,
+  sections: Sections,
+  row: SyncRoomRow,
+  room: Room,
+  data: AccountData,
+): Promise<void> {
+  switch (row.membership) {
+    case 'invite':
+      if (!context.ignored.has(row.sender_nid))
+        sections.invite[row.room_id] = { invite_state: { events: await strippedRoom(context, row, room) } }
+      return
+    case 'knock':
+      sections.knock[row.room_id] = { knock_state: { events: await strippedRoom(context, row, room) } }
+      return
+    default:
+      sections.leave[row.room_id] = await leftRoom(context, row, room, data)
+  }
+}
+
+/** The rooms that may have something for the reader. */
+async function candidates(context: SyncContext): Promise<SyncRoomRow[]> {
+  const { deps, conn, viewer, request, since, typingSince, moment, news } = context
+  if (since === undefined || request.fullState) {
+    const { includeLeave } = request.filter.room
+    const rows = await listSyncRooms(conn, viewer.userNid)
+    const isLeft = ({ membership }: SyncRoomRow) => membership === 'leave' || membership === 'ban'
+    return rows.filter((row) => !isLeft(row) || (includeLeave && !row.forgotten && row.event_nid !== 0))
+  }
+  const typing = typingSince === undefined ? [] : deps.typing.changedSince(typingSince)
+  if (context.behind.length === 0 && typing.length === 0) return []
+  if (news !== undefined) return news.roomsOf(viewer.userNid)
+  return listChangedSyncRooms(conn, viewer.userNid, {
+    behind: context.behind,
+    typing,
+    isNear: distance(since, moment.now.vector) <= nearPositions,
+  })
+}
+
+function countAll(
+  { deps, conn, viewer, ignored, news }: SyncContext,
+  rows: readonly SyncRoomRow[],
+): Promise<Map<number, RoomUnread>> {
+  return listUnread(deps, conn, viewer, rows.map(countedRoom), ignored, news?.unread)
+}
