@@ -1,6 +1,7 @@
 import type { Conn } from '../store/database.ts'
 import { listOwnReceipts } from '../store/receipts.ts'
 import type { OwnReceipt } from '../store/receipts.ts'
+import { countUnreadOfRooms } from '../store/unread-rooms.ts'
 import { countUnread, listDeviations } from '../store/unread.ts'
 import type { Deviation, UnreadCounts } from '../store/unread.ts'
 
@@ -14,8 +15,12 @@ export interface ReadUpTo {
 export interface UnreadReads {
   receipts(userNid: number, roomNids: readonly number[]): Promise<readonly OwnReceipt[]>
   deviations(userNid: number, roomNids: readonly number[]): Promise<readonly Deviation[]>
-  /** as `countUnread`, where events of the user's own and of `ignored` senders (row ids) do not count */
-  counts(userNid: number, roomNid: number, read: ReadUpTo, ignored: ReadonlySet<number>): Promise<UnreadCounts>
+  /** as `countUnread` of each room, where events of the user's own and of `ignored` senders (row ids) do not count */
+  counts(
+    userNid: number,
+    rooms: ReadonlyMap<number, ReadUpTo>,
+    ignored: ReadonlySet<number>,
+  ): Promise<ReadonlyMap<number, UnreadCounts>>
 }
 
 /** For one user, statement by statement. */
@@ -23,7 +28,18 @@ export function unreadReads(conn: Conn): UnreadReads {
   return {
     receipts: (userNid, roomNids) => listOwnReceipts(conn, userNid, roomNids),
     deviations: (userNid, roomNids) => listDeviations(conn, userNid, roomNids),
-    counts: (userNid, roomNid, { base, floors }, ignored) =>
-      countUnread(conn, { roomNid, userNid, base }, floors, [userNid, ...ignored]),
+    counts: async (userNid, rooms, ignored) => {
+      const silent = [userNid, ...ignored]
+      const [only] = rooms
+      if (rooms.size !== 1 || only === undefined)
+        return countUnreadOfRooms(
+          conn,
+          userNid,
+          [...rooms].map(([roomNid, { base, floors }]) => [roomNid, base, [...floors]]),
+          silent,
+        )
+      const [roomNid, { base, floors }] = only
+      return new Map([[roomNid, await countUnread(conn, { roomNid, userNid, base }, floors, silent)]])
+    },
   }
 }

@@ -37,14 +37,19 @@ export async function readUnreadTogether(conn: Conn, places: readonly Place[]): 
   return {
     receipts: async (userNid) => receipts.get(userNid) ?? [],
     deviations: async (userNid) => deviations.get(userNid) ?? [],
-    counts: async (userNid, roomNid, read, ignored) => {
-      const ownThreads = own.get(`${userNid} ${roomNid}`)
-      const events = notifying.get(roomNid)
-      if (ownThreads === undefined || events === undefined) return alone.counts(userNid, roomNid, read, ignored)
-      return (
-        countAmong(events, { userNid, own: ownThreads, read, ignored }) ??
-        (await alone.counts(userNid, roomNid, read, ignored))
-      )
+    counts: async (userNid, rooms, ignored) => {
+      const found = new Map<number, UnreadCounts>()
+      const missing = new Map<number, ReadUpTo>()
+      for (const [roomNid, read] of rooms) {
+        const ownThreads = own.get(`${userNid} ${roomNid}`)
+        const events = notifying.get(roomNid)
+        const counted = ownThreads && events && countAmong(events, { userNid, own: ownThreads, read, ignored })
+        if (counted === undefined) missing.set(roomNid, read)
+        else found.set(roomNid, counted)
+      }
+      if (missing.size > 0)
+        for (const [roomNid, counted] of await alone.counts(userNid, missing, ignored)) found.set(roomNid, counted)
+      return found
     },
   }
 }

@@ -50,15 +50,21 @@ export async function listUnread(
   const receipts = groupBy(await reads.receipts(user.userNid, nids), ({ room_nid }) => room_nid)
   const deviations = groupBy(await reads.deviations(user.userNid, nids), ({ room_nid }) => room_nid)
   const rules = (await deps.ownRules.of(conn, [user])).get(user.userNid)
+  const unread = new Map<number, ReadUpTo>()
   for (const room of rooms) {
     const floors = new Map<string, number>()
     for (const { thread_id, ord } of receipts.get(room.nid) ?? [])
       floors.set(thread_id, Math.max(ord, floors.get(thread_id) ?? ord))
     // who never said how far they read has not read what came after their coming in
     const base = floors.get(unthreaded) ?? room.memberOrd ?? 0
-    if (room.lastOrd <= base) continue
-    const read = { base, floors }
-    const counts = await countRoom(conn, room, read, await reads.counts(user.userNid, room.nid, read, ignored))
+    if (room.lastOrd > base) unread.set(room.nid, { base, floors })
+  }
+  if (unread.size === 0) return found
+  const counted = await reads.counts(user.userNid, unread, ignored)
+  for (const room of rooms) {
+    const [read, known] = [unread.get(room.nid), counted.get(room.nid)]
+    if (read === undefined || known === undefined) continue
+    const counts = await countRoom(conn, room, read, known)
     const muted = rules !== undefined && isMuted(rules, room)
     found.set(room.nid, withDeviations(counts, deviations.get(room.nid) ?? [], ignored, muted))
   }

@@ -5,7 +5,6 @@ import type { RowMark, TimelineTop } from '../store/row-marks.ts'
 import { listChangedRows, listTimelineMarks } from '../store/row-marks.ts'
 import { remember } from './caches.ts'
 import type { Caches } from './caches.ts'
-import type { RowMemory } from './row-memory.ts'
 
 type Deps = { readonly roomCache: { readonly caches: Caches } }
 
@@ -29,18 +28,15 @@ export async function readTimelines(
     else found.set(nid, row)
   }
   for (const row of await readAnew(deps, conn, missing)) found.set(row.event_nid, row)
-  return inOrder(marks, found, rows)
+  return inOrder(marks, found)
 }
 
-function inOrder(marks: readonly RowMark[], found: ReadonlyMap<number, ReadRow>, known: RowMemory) {
+function inOrder(marks: readonly RowMark[], found: ReadonlyMap<number, ReadRow>): Map<number, ReadRow[]> {
   const byRoom = new Map<number, ReadRow[]>()
   for (const { room_nid: roomNid, event_nid: nid, has_children: hasChildren } of marks) {
     const row = found.get(nid)
     if (row === undefined) continue
-    const marked =
-      row.has_children === hasChildren
-        ? row
-        : ((hasChildren ? undefined : known.findChildless(nid)) ?? { ...row, has_children: hasChildren })
+    const marked = row.has_children === hasChildren ? row : { ...row, has_children: hasChildren }
     const list = byRoom.get(roomNid)
     if (list === undefined) byRoom.set(roomNid, [marked])
     else list.push(marked)
