@@ -5,8 +5,8 @@ import type { Config } from '../util/config.ts'
 /** Which body size limit holds. */
 export type BodyKind = 'event' | 'keys' | 'transaction' | 'media'
 
-/** A request's body: Node's own stream, or the web's where a test calls the app directly. */
-export type BodySource = IncomingMessage | ReadableStream<Uint8Array> | null
+/** A request's body: Node's own stream, or the web's or the bytes themselves where the app is called without a socket. */
+export type BodySource = IncomingMessage | ReadableStream<Uint8Array> | Uint8Array | null
 
 const maxBytesOf = {
   event: 128 * 1024,
@@ -22,7 +22,8 @@ export function maxBodyBytes(kind: BodyKind, config: Pick<Config, 'media'>): num
 /** Collects a body, counting while it reads. Throws `M_TOO_LARGE`. */
 export async function readBytes(source: BodySource, maxBytes: number): Promise<Uint8Array> {
   if (source === null) return new Uint8Array(0)
-  return source instanceof ReadableStream ? collect(streamBody(source, maxBytes)) : readIncoming(source, maxBytes)
+  if (source instanceof ReadableStream || source instanceof Uint8Array) return collect(streamBody(source, maxBytes))
+  return readIncoming(source, maxBytes)
 }
 
 function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
@@ -57,8 +58,12 @@ function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Uint
 export async function* streamBody(source: BodySource, maxBytes: number): AsyncGenerator<Uint8Array> {
   if (source === null) return
   let length = 0
-  const chunks: AsyncIterable<Uint8Array> =
-    source instanceof ReadableStream ? source : source.iterator({ destroyOnReturn: false })
+  const chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array> =
+    source instanceof Uint8Array
+      ? [source]
+      : source instanceof ReadableStream
+        ? source
+        : source.iterator({ destroyOnReturn: false })
   try {
     for await (const chunk of chunks) {
       length += chunk.length

@@ -34,10 +34,9 @@ async function worldWithGap(label: string, isOtherThere: boolean) {
     said.push((await anne.ok('PUT', path, { msgtype: 'm.text', body: `${said.length}` })).event_id as string)
     await world.time.run(1_000)
   }
-  world.network.answerFor = ({ url }) => (isSent(url) ? Response.json({ pdus: {} }) : undefined)
+  world.network.answerFor = ({ url }) => (isSent(url) ? answer(200, { pdus: {} }) : undefined)
   for (let left = 8; left > 0; left--) await say()
-  world.network.answerFor = ({ url }) =>
-    isAsked(url) && url.includes(a) ? new Response('{}', { status: 502 }) : undefined
+  world.network.answerFor = ({ url }) => (isAsked(url) && url.includes(a) ? answer(502, {}) : undefined)
   if (!isOtherThere) world.network.cut(b, c, 'refuse')
   await say()
   return { world, room, said }
@@ -45,6 +44,8 @@ async function worldWithGap(label: string, isOtherThere: boolean) {
 
 const isSent = (url: string) => url.startsWith(`https://${b}/_matrix/federation/v1/send/`)
 const isAsked = (url: string) => /\/(get_missing_events|state|state_ids|event_auth|event)\//.test(url)
+
+const answer = (status: number, body: object) => ({ status, headers: {}, body: JSON.stringify(body) })
 
 /** Everybody can be asked again. */
 function heal(world: World): void {
@@ -105,8 +106,7 @@ test('another server of the room gives them while their origin is away', async (
 test('what nobody has is given up when everybody has answered', async () => {
   const { world } = await worldWithGap('given up', true)
   await using _ = world
-  world.network.answerFor = ({ url }) =>
-    isAsked(url) ? new Response('{"errcode":"M_FORBIDDEN"}', { status: 403 }) : undefined
+  world.network.answerFor = ({ url }) => (isAsked(url) ? answer(403, { errcode: 'M_FORBIDDEN' }) : undefined)
   expect(await world.time.run(1_000, async () => (await waiting(world)).length > 0)).toBe(true)
   expect(await world.time.run(600_000, async () => (await waiting(world)).length === 0)).toBe(true)
   expect(world.faults).toEqual([])

@@ -14,7 +14,29 @@ import type { World } from './world.ts'
 /** What is wrong with a room, one line each; nothing where all is right. */
 export type Wrongs = string[]
 
-const checkedBefore = new Map<string, RoomEvent>()
+/** An event read from its text, and what was found out about it. */
+interface Read {
+  readonly event: RoomEvent
+  /** why its content hash is wrong */
+  readonly hashRefusal: string | undefined
+  /** found right before, as it is or as what a redaction left */
+  readonly right: Set<'whole' | 'pruned'>
+}
+
+const readBefore = new Map<string, Read>()
+
+/** A string says why the text is no event of the room. The same texts are on all servers, and in many worlds. */
+function readText(version: RoomVersion, roomId: RoomId, json: string): Read | string {
+  const key = `${roomId} ${json}`
+  const known = readBefore.get(key)
+  if (known !== undefined) return known
+  const event = checkShape(version, roomId, parseJson(json, { mode: eventJsonMode(version) }))
+  if (typeof event === 'string') return event
+  const read: Read = { event, hashRefusal: checkContentHash(event), right: new Set() }
+  if (readBefore.size > 5_000) readBefore.clear()
+  readBefore.set(key, read)
+  return read
+}
 
 /** Hashes, signatures and auth chains of everything that a server has stored of a room. */
 export function checkStored(world: World, copy: Copy, wrongs: Wrongs): void {
@@ -41,21 +63,20 @@ function verified(
   isPruned: boolean,
   wrong: (why: string) => undefined,
 ): RoomEvent | undefined {
-  const key = `${isPruned} ${json}`
-  const known = checkedBefore.get(key)
-  if (known !== undefined) return known
-  const event = checkShape(version, roomId, parseJson(json, { mode: eventJsonMode(version) }))
-  if (typeof event === 'string') return wrong(event)
+  const read = readText(version, roomId, json)
+  if (typeof read === 'string') return wrong(read)
+  const { event, right } = read
+  const form = isPruned ? 'pruned' : 'whole'
+  if (right.has(form)) return event
   // another server may have had nothing more of it than what a redaction left
-  if (!isPruned && checkContentHash(event) !== undefined && pruneEvent(event).text !== json)
+  if (!isPruned && read.hashRefusal !== undefined && pruneEvent(event).text !== json)
     return wrong('its content hash is wrong')
   for (const signer of requiredSigners(event)) {
     const { publicKey } = world.server(signer).composed.deps.signingKey
     if (!signingKeyIds(event.pdu, signer).some((keyId) => verifyEventSignature(event, signer, keyId, publicKey)))
       return wrong(`no signature of ${signer} is right`)
   }
-  if (checkedBefore.size > 5_000) checkedBefore.clear()
-  checkedBefore.set(key, event)
+  right.add(form)
   return event
 }
 
@@ -82,9 +103,9 @@ export function checkSame(copies: readonly Copy[], wrongs: Wrongs): void {
   const texts = new Map<string, string>()
   for (const { server, room, events } of copies) {
     for (const row of events.values()) {
-      const event = checkShape(room.version, room.id, parseJson(row.json, { mode: eventJsonMode(room.version) }))
-      if (typeof event === 'string') continue
-      const key = `${row.event_id} ${checkContentHash(event) === undefined}`
+      const read = readText(room.version, room.id, row.json)
+      if (typeof read === 'string') continue
+      const key = `${row.event_id} ${read.hashRefusal === undefined}`
       const known = texts.get(key)
       if (known === undefined) texts.set(key, row.json)
       else if (known !== row.json) wrongs.push(`${row.event_id} has other bytes on ${server.name}`)

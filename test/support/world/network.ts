@@ -1,5 +1,8 @@
 import { NetError, type Net, type NetRequest } from '../../../src/util/ports.ts'
+import type { Answer as Reply } from '../../../src/http/answer.ts'
+import type { Call } from '../../../src/http/call.ts'
 import type { Dns } from '../../../src/util/dns.ts'
+import { bytesOf, plainCall } from './plain-call.ts'
 import type { Seeded } from './seeded.ts'
 import type { WorldTime } from './time.ts'
 
@@ -8,7 +11,7 @@ export interface Host {
   readonly name: string
   /** changes with each start; undefined while it is down */
   incarnation(): object | undefined
-  fetch(request: Request): Promise<Response>
+  answer(call: Call): Promise<Reply>
 }
 
 /** How requests fare on the way; probabilities from 0 to 1. */
@@ -45,7 +48,7 @@ export class WorldNetwork {
   readonly log: string[] = []
   weather: Weather = fair
   /** answers some requests in the place of their hosts */
-  answerFor: (request: Request) => Response | undefined = () => undefined
+  answerFor: (request: { readonly url: string }) => Reply | undefined = () => undefined
   underway = 0
 
   constructor(time: WorldTime, random: Seeded) {
@@ -164,17 +167,14 @@ export class WorldNetwork {
         if (back) this.#time.after(1, () => fail(new NetError('connect', 'refused')))
         return
       }
-      const body = made.body === undefined ? null : typeof made.body === 'string' ? made.body : Buffer.from(made.body)
-      const headers = { ...made.headers }
-      const url = made.url
-      const request = new Request(url, { method: made.method, headers, body })
-      const given = this.answerFor(request)
-      void (given === undefined ? to.fetch(request) : Promise.resolve(given))
-        .then(async (response) => ({
-          status: response.status,
-          headers: Object.fromEntries(response.headers),
+      const { url } = made
+      const given = this.answerFor({ url })
+      void (given === undefined ? to.answer(plainCall(made)) : Promise.resolve(given))
+        .then(async (answer) => ({
+          status: answer.status,
+          headers: answer.headers,
           url,
-          body: new Uint8Array(await response.arrayBuffer()),
+          body: await bytesOf(answer),
         }))
         .then((answer) => {
           if (!back || isAnswerLost || this.#cuts.has(`${host} ${from.name}`)) return

@@ -1,4 +1,5 @@
 import type { UserId } from '../../../src/protocol/ids.ts'
+import { bytesOf, plainCall } from './plain-call.ts'
 import type { WorldServer } from './server.ts'
 import type { WorldTime } from './time.ts'
 import type { Reply } from '../reply.ts'
@@ -14,6 +15,8 @@ export interface Login {
   readonly id: UserId
   readonly server: string
   readonly token: string
+  /** the answer to the first `/sync` */
+  readonly synced: Reply
 }
 
 /** A user of a server with a client that talks with it over the client-server API. */
@@ -41,11 +44,12 @@ export class Person {
         'content-type': 'application/json',
         ...(this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }),
       }
-      const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
+      const url = `https://${server.name}/_matrix/client/v3${path}`
+      const made = { method, url, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
       const life = server.incarnation()
       const respond = async () => {
-        const answer = await server.fetch(new Request(`https://${server.name}/_matrix/client/v3${path}`, init))
-        const json = (await answer.json()) as Reply
+        const answer = await server.answer(plainCall(made))
+        const json = JSON.parse(Buffer.from(await bytesOf(answer)).toString()) as Reply
         // what a dead server would have said is not heard
         if (server.incarnation() !== life) return
         server.onCrash.delete(lost)

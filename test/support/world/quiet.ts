@@ -22,7 +22,8 @@ export function makeThreadsInline(): void {
     })
   }
   globalThis.setImmediate = Object.assign(counted, realImmediate) as unknown as typeof setImmediate
-  const verify = remembered(crypto.verify as Verify) as (...args: unknown[]) => boolean
+  const known = new Signatures()
+  const verify = known.verify(crypto.verify as Verify) as (...args: unknown[]) => boolean
   const inlineVerify = (...args: unknown[]) => {
     const callback = args[4] as ((error: Error | null, isRight: boolean) => void) | undefined
     if (callback === undefined) return verify(...args)
@@ -30,7 +31,11 @@ export function makeThreadsInline(): void {
     queueMicrotask(() => callback(null, isRight))
     return undefined
   }
-  Object.assign(crypto, { verify: inlineVerify })
+  Object.assign(crypto, {
+    verify: inlineVerify,
+    sign: known.sign(crypto.sign as Sign),
+    createPrivateKey: rememberedKeys(crypto.createPrivateKey as MakeKey),
+  })
   syncBuiltinESMExports()
   Object.assign(bcrypt, {
     hash: async (text: string, cost: number) => bcrypt.hashSync(text, cost),
@@ -40,21 +45,54 @@ export function makeThreadsInline(): void {
 
 type Verify = (algorithm: null, data: Buffer, key: KeyObject, signature: Uint8Array) => boolean
 
-/** Every server of every world looks at the same signatures: what was found out once is so for ever. */
-function remembered(verify: Verify): Verify {
-  const ids = new WeakMap<KeyObject, string>()
-  const known = new Map<string, boolean>()
-  return (algorithm, data, key, signature) => {
-    let id = ids.get(key)
-    if (id === undefined) ids.set(key, (id = key.export({ format: 'der', type: 'spki' }).toString('latin1')))
-    const question = `${id} ${Buffer.from(signature).toString('latin1')} ${data.toString('latin1')}`
-    let isRight = known.get(question)
-    if (isRight === undefined) {
-      isRight = verify(algorithm, data, key, signature)
-      if (known.size > 2_000) known.clear()
-      known.set(question, isRight)
+type Sign = (algorithm: null, data: Buffer, key: KeyObject) => Buffer
+type MakeKey = (input: { readonly key: Buffer; readonly format: 'der'; readonly type: 'pkcs8' }) => KeyObject
+
+/** Servers of all worlds look at the same signatures: what was signed here, or found out once, is so for ever. */
+class Signatures {
+  readonly #ids = new WeakMap<KeyObject, string>()
+  readonly #known = new Map<string, boolean>()
+
+  verify(verify: Verify): Verify {
+    return (algorithm, data, key, signature) => {
+      const question = this.#question(key, signature, data)
+      const known = this.#known.get(question)
+      return known ?? this.#learn(question, verify(algorithm, data, key, signature))
     }
+  }
+
+  sign(sign: Sign): Sign {
+    return (algorithm, data, key) => {
+      const signature = sign(algorithm, data, key)
+      this.#learn(this.#question(key, signature, data), true)
+      return signature
+    }
+  }
+
+  #question(key: KeyObject, signature: Uint8Array, data: Buffer): string {
+    let id = this.#ids.get(key)
+    if (id === undefined) {
+      const made = key.type === 'private' ? crypto.createPublicKey(key) : key
+      this.#ids.set(key, (id = made.export({ format: 'der', type: 'spki' }).toString('latin1')))
+    }
+    return `${id} ${Buffer.from(signature).toString('latin1')} ${data.toString('latin1')}`
+  }
+
+  #learn(question: string, isRight: boolean): boolean {
+    if (this.#known.size > 5_000) this.#known.clear()
+    this.#known.set(question, isRight)
     return isRight
+  }
+}
+
+/** The servers of all worlds have the same few keys, and each start reads them again. */
+function rememberedKeys(make: MakeKey): MakeKey {
+  const known = new Map<string, KeyObject>()
+  return (input) => {
+    const text = input.key.toString('latin1')
+    let key = known.get(text)
+    if (key === undefined) known.set(text, (key = make(input)))
+    return key
   }
 }
 

@@ -3,13 +3,13 @@ import type { Action, Stage } from './actions.ts'
 import * as invariants from './invariants.ts'
 import { fair } from './network.ts'
 import type { Weather } from './network.ts'
-import { listIntruders, readCopy, timelineOf } from './rows.ts'
+import { listIntruders, readCopy } from './rows.ts'
 import type { Copy } from './rows.ts'
 import type { Seeded } from './seeded.ts'
 import { checkSync, checkSyncedState } from './sync-invariants.ts'
-import { Tracker, syncPath } from './tracker.ts'
+import { Tracker } from './tracker.ts'
 import { World } from './world.ts'
-import type { Template } from './world.ts'
+import type { Template, TemplateRoom } from './world.ts'
 
 const weathers: Readonly<Record<string, Weather>> = {
   fair,
@@ -37,14 +37,15 @@ export async function playSchedule(seed: number, templates: readonly Template[],
     const random = world.random.fork('plan')
     const template = random.pick(templates)
     await world.begin(template)
-    const rooms = [random.pick(template.rooms).id, random.pick(template.rooms).id]
+    const begun = [random.pick(template.rooms), random.pick(template.rooms)]
+    const rooms = begun.map(({ id }) => id)
     const stage: Stage = {
       world,
       random,
       rooms,
-      trackers: await trackAll(world, rooms),
+      trackers: trackAll(world, template, begun),
       acked: [],
-      before: await idsOf(world, rooms),
+      before: new Set(begun.flatMap(({ eventIds }) => [...eventIds])),
       erased: [],
       pending: 0,
       count: 0,
@@ -80,28 +81,16 @@ async function endOf(world: World, rooms: readonly string[]): Promise<string[]> 
   return lines
 }
 
-/** The ids of all events of the rooms on any server. */
-async function idsOf(world: World, rooms: readonly string[]): Promise<Set<string>> {
-  const copies = await Promise.all([...new Set(rooms)].map((room) => copiesOf(world, room)))
-  return new Set(copies.flat().flatMap(({ events }) => [...events.keys()]))
-}
-
-async function trackAll(world: World, rooms: readonly string[]): Promise<Stage['trackers']> {
-  const trackers: [World['people'][number], Tracker][] = []
-  for (const server of world.servers) {
-    const timelines = new Map<string, string[]>()
-    for (const room of new Set(rooms)) {
-      const copy = await readCopy(server, room)
-      if (copy !== undefined) timelines.set(room, timelineOf(copy))
-    }
-    for (const person of world.people.filter((each) => each.server === server)) {
-      const tracker = new Tracker(person)
-      const body = await person.ok('GET', syncPath(undefined, 0, 1))
-      tracker.begin(body.next_batch as string, timelines, body)
-      trackers.push([person, tracker])
-    }
+/** Everybody's client, where it was when the template was made. */
+function trackAll(world: World, template: Template, rooms: readonly TemplateRoom[]): Stage['trackers'] {
+  const trackers = new Map<World['people'][number], Tracker>()
+  for (const { id, server, synced } of template.logins) {
+    const tracker = new Tracker(world.person(id))
+    const timelines = rooms.map((room) => [room.id, room.timelines.get(server) ?? []] as const)
+    tracker.begin(synced.next_batch, new Map(timelines), synced)
+    trackers.set(tracker.person, tracker)
   }
-  return new Map(trackers)
+  return trackers
 }
 
 function planActions(stage: Stage, random: Seeded): void {

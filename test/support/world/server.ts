@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import { makeConfig } from '../../../src/cli/config/make.ts'
 import type { App } from '../../../src/http/mount.ts'
 import type { ServerName } from '../../../src/protocol/ids.ts'
+import type { Answer } from '../../../src/http/answer.ts'
+import type { Call } from '../../../src/http/call.ts'
 import { createApp } from '../../../src/server.ts'
 import { compose } from '../../../src/server/compose.ts'
 import type { Composed } from '../../../src/server/compose.ts'
@@ -109,9 +111,9 @@ export class WorldServer implements Host {
     return this.#disk.folder
   }
 
-  fetch(request: Request): Promise<Response> {
+  answer(call: Call): Promise<Answer> {
     if (this.#life === undefined) throw new Error('it is down')
-    return this.#life.app.fetch(request, { address: '192.0.2.1' })
+    return this.#life.app.answer(call)
   }
 
   async start(): Promise<void> {

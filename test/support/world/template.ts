@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { readCopy, timelineOf } from './rows.ts'
 import { World, makeFolder } from './world.ts'
 import type { Template, TemplateRoom } from './world.ts'
 
@@ -23,7 +24,7 @@ export async function makeTemplate(count: number): Promise<Template> {
   }
   const [creator, ...others] = world.people
   if (creator === undefined) throw new Error('nobody is there')
-  const rooms: TemplateRoom[] = []
+  const made: Pick<TemplateRoom, 'id' | 'version'>[] = []
   for (const version of versions) {
     const users = Object.fromEntries(others.filter(({ id }) => id.startsWith('@anne')).map(({ id }) => [id, 50]))
     const { room_id: id } = await creator.ok('POST', '/createRoom', {
@@ -35,8 +36,22 @@ export async function makeTemplate(count: number): Promise<Template> {
       await other.ok('POST', `/join/${part(id)}?server_name=${part(creator.server.name)}`, {})
       await world.settle()
     }
-    rooms.push({ id, version })
+    made.push({ id, version })
   }
+  const rooms: TemplateRoom[] = []
+  for (const room of made) rooms.push(await asItIs(world, room))
   if (world.faults.length > 0) throw new Error(world.faults.join('\n'))
-  return world.save(join(folder, 'template'), rooms)
+  return await world.save(join(folder, 'template'), rooms)
+}
+
+async function asItIs(world: World, room: Pick<TemplateRoom, 'id' | 'version'>): Promise<TemplateRoom> {
+  const timelines = new Map<string, string[]>()
+  const eventIds = new Set<string>()
+  for (const server of world.servers) {
+    const copy = await readCopy(server, room.id)
+    if (copy === undefined) throw new Error(`${server.name} does not know ${room.id}`)
+    timelines.set(server.name, timelineOf(copy))
+    for (const id of copy.events.keys()) eventIds.add(id)
+  }
+  return { ...room, timelines, eventIds }
 }

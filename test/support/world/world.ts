@@ -12,11 +12,16 @@ import { Seeded } from './seeded.ts'
 import { WorldServer } from './server.ts'
 import type { Surroundings } from './server.ts'
 import { WorldTime } from './time.ts'
+import { syncPath } from './tracker.ts'
 
 /** A room that a template has. */
 export interface TemplateRoom {
   readonly id: string
   readonly version: string
+  /** its live timeline on each server, oldest first, by the server's name */
+  readonly timelines: ReadonlyMap<string, readonly string[]>
+  /** the ids of all its events on any server */
+  readonly eventIds: ReadonlySet<string>
 }
 
 /** A world to begin with: the files of servers at rest, their users and rooms. */
@@ -134,9 +139,14 @@ export class World implements Surroundings {
     return waits.join('; ')
   }
 
-  /** Stops the servers and keeps their files as a template. */
+  /** Lets everybody sync for the first time, stops the servers and keeps their files as a template. */
   async save(folder: string, rooms: readonly TemplateRoom[]): Promise<Template> {
-    const logins = this.people.map(({ id, server, token }) => ({ id, server: server.name, token: token as string }))
+    const logins: Login[] = []
+    for (const person of this.people) {
+      const synced = await person.ok('GET', syncPath(undefined, 0, 1))
+      logins.push({ id: person.id, server: person.server.name, token: person.token as string, synced })
+    }
+    await this.settle()
     for (const server of this.servers) {
       await server.stop()
       const kept = join(folder, server.name.replace(':', '_'))
