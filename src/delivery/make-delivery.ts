@@ -62,6 +62,8 @@ const wholeAtOnce = { sqlite: 1, postgres: 2 }
 const batchesAtOnce = { sqlite: 2, postgres: 4 }
 
 async function tokenEpochOf({ database, random }: DeliveryBase): Promise<string> {
+  const stored = await database.read((conn) => findFact(conn, 'token_epoch'))
+  if (stored !== undefined) return stored
   const made = random.token(4)
   return database.write(async (tx) => {
     const known = await findFact(tx, 'token_epoch')

@@ -1,5 +1,10 @@
 import type { Tx } from '../store/database.ts'
-import { deleteReleaseOfShownMedia, listReleasedMedia, putMediaReleased } from '../store/released-media.ts'
+import {
+  deleteReleaseOfShownMedia,
+  isAnyMediaReleased,
+  listReleasedMedia,
+  putMediaReleased,
+} from '../store/released-media.ts'
 import type { MediaDeps } from './deps.ts'
 import { deleteBlobFiles, deleteMediaRows } from './remove.ts'
 
@@ -23,6 +28,7 @@ export async function releaseMedia(
 /** Deletes files that were released more than a day ago, copies of remote ones too; what is shown again stays. */
 export async function sweepReleased(deps: Pick<MediaDeps, 'database' | 'blobFiles' | 'clock'>): Promise<void> {
   const before = deps.clock.now() - keepReleasedMs
+  if (!(await deps.database.read(isAnyMediaReleased))) return
   await deps.database.write((tx) => deleteReleaseOfShownMedia(tx))
   for (;;) {
     const { found, blobs } = await deps.database.write(async (tx) => {

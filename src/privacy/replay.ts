@@ -45,7 +45,8 @@ export async function replayJournal(deps: PrivacyDeps): Promise<void> {
       await replayOther(deps, line)
     }
   }
-  await deps.database.write((tx) => deps.journal.note(tx, deps.journal.file.lastSeq))
+  if (known < deps.journal.file.lastSeq)
+    await deps.database.write((tx) => deps.journal.note(tx, deps.journal.file.lastSeq))
   if (replayed > 0) deps.log.warn('lines of the journal of erasures were replayed', { lines: replayed })
 }
 

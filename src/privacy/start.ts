@@ -1,4 +1,4 @@
-import { releaseAllErasureLeases } from '../store/erasures.ts'
+import { listErasureIds, releaseAllErasureLeases } from '../store/erasures.ts'
 import type { PrivacyDeps } from './deps.ts'
 import { replayJournal } from './replay.ts'
 
@@ -11,6 +11,7 @@ export async function preparePrivacy(deps: PrivacyDeps): Promise<void> {
   await deps.database.read((conn) => deps.erased.load(conn))
   await replayJournal(deps)
   // Nobody else works on this database: what a killed process had begun goes on at once.
-  if (deps.database.engine === 'sqlite') await deps.database.write(releaseAllErasureLeases)
+  if (deps.database.engine === 'sqlite' && (await deps.database.read(listErasureIds)).size > 0)
+    await deps.database.write(releaseAllErasureLeases)
   await deps.database.read((conn) => deps.erased.load(conn))
 }

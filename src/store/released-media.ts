@@ -19,6 +19,16 @@ const due = sqlQuery<{ before: number; most: number }, { media_nid: number }>(
     order by media_nid limit :most`,
 )
 
+const any = sqlQuery<object, { found: number }>(
+  'isAnyMediaReleased',
+  'select 1 as found from media where released_ts is not null limit 1',
+)
+
+/** Whether any file was released. */
+export async function isAnyMediaReleased(conn: Conn): Promise<boolean> {
+  return (await any.first(conn)) !== undefined
+}
+
 /** Notes that no stored event shows a file any more. */
 export async function putMediaReleased(tx: Tx, origin: string, mediaId: string, ts: number): Promise<void> {
   await release(tx, { origin, mediaId, ts })

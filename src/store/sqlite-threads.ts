@@ -1,3 +1,4 @@
+import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 
 /** What a sync of the log tells. */
@@ -72,10 +73,33 @@ class Thread<A extends Answer> {
   }
 }
 
-/** The thread that syncs the log at `path` (the `-wal` file). */
+/**
+ * The thread that syncs the log at `path` (the `-wal` file). It begins with the second sync: the first one is part of opening
+ * the database, when nobody is served yet, and a server to which nothing is written needs no other.
+ */
 export function openLogSync(path: string): LogSync {
-  const thread = new Thread<Synced & Answer>('./wal-sync.mjs', path)
-  return { sync: () => thread.ask({}), close: () => thread.terminate() }
+  let isFirst = true
+  let made: Thread<Synced & Answer> | undefined
+  return {
+    async sync() {
+      if (!isFirst) return (made ??= new Thread('./wal-sync.mjs', path)).ask({})
+      isFirst = false
+      return syncHere(path)
+    },
+    async close() {
+      await made?.terminate()
+    },
+  }
+}
+
+function syncHere(path: string): Synced {
+  const log = openSync(path, 'r')
+  try {
+    fdatasyncSync(log)
+    return { bytes: fstatSync(log).size }
+  } finally {
+    closeSync(log)
+  }
 }
 
 /** The thread that checkpoints the database at `path`; it begins with its first task. */
