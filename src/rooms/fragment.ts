@@ -11,8 +11,9 @@ import type { Room } from './room.ts'
 const openingBrace = 123
 
 /**
- * An event without its closing brace, so that `unsigned` can follow. Kept for all readers; the key names the event, the
- * format, and of one that is not whole the form and the moment of pruning.
+ * An event without its closing brace, so that `unsigned` can follow. Where others read in the same moment (`shared`) it is
+ * kept for all readers; the key names the event, the format, and of one that is not whole the form and the moment of
+ * pruning. A page of history is read by one: making its texts costs less than keeping them.
  */
 export function fragment(
   deps: Pick<ReadDeps, 'roomCache'>,
@@ -21,9 +22,10 @@ export function fragment(
   form: EventForm,
   options: ReadOptions,
 ): string {
-  const { fragments } = deps.roomCache.caches
   const withRoom = options.roomId !== false
   const isPdu = options.format === 'federation'
+  if (options.shared === undefined) return make(room, row, form, withRoom, isPdu)
+  const { fragments } = deps.roomCache.caches
   const number = row.event_nid * 4 + (withRoom ? 1 : 0) + (isPdu ? 2 : 0)
   const isWhole = form.name === '' && row.redacted_by === null && row.pruned_ts === null
   const key = isWhole ? number : `${number} ${row.redacted_by ?? ''} ${row.pruned_ts ?? ''} ${form.name}`
@@ -58,7 +60,8 @@ function clientText(event: RoomEvent, content: JsonObject, withRoom: boolean): s
 /** The same for an event that is shown as it is stored, of pieces of the stored text. */
 function slicedText(room: Room, row: ReadRow, withRoom: boolean): string {
   const { content = '{}', originServerTs, sender, stateKey, type } = sliceEvent(row.json)
-  let text = `{"content":${content.startsWith('{') ? content : '{}'},"event_id":${JSON.stringify(row.event_id)},"origin_server_ts":${originServerTs}`
+  // an event id of these room versions is a hash: nothing in it needs an escape
+  let text = `{"content":${content.startsWith('{') ? content : '{}'},"event_id":"${row.event_id}","origin_server_ts":${originServerTs}`
   if (withRoom) text += `,"room_id":${JSON.stringify(room.id)}`
   text += `,"sender":${sender}`
   if (stateKey !== undefined) text += `,"state_key":${stateKey}`
