@@ -5,6 +5,8 @@ export interface BatchDriver {
   /** where the statements of writes run */
   readonly conn: Conn
   readonly writerNid: number
+  /** no batch has more writes, or begins another one after so many ms */
+  readonly limits: { readonly writes: number; readonly ms: number }
   /** the position that this writer committed last */
   readonly position: number
   begin(locks: readonly Lock[]): Promise<void>

@@ -35,8 +35,6 @@ interface Done {
   readonly tx: WriteTx | undefined
 }
 
-const mostWrites = 256
-const longestBatchMs = 12
 const mostTries = 5
 const longestWriteMs = 60_000
 
@@ -106,8 +104,9 @@ export class GroupCommit {
 
   // a write that was in a lost batch runs alone, so that it cannot lose its neighbours again
   #take(): Write[] {
+    const { writes } = this.#options.driver.limits
     let count = 0
-    while (count < mostWrites && count < this.#queue.length && this.#queue[count]?.tries === 0) count++
+    while (count < writes && count < this.#queue.length && this.#queue[count]?.tries === 0) count++
     return this.#queue.splice(0, Math.max(1, count))
   }
 
@@ -135,7 +134,7 @@ export class GroupCommit {
   async #runWrites(batch: Write[], done: Done[], limit: Limit): Promise<number> {
     const { driver, clock } = this.#options
     const isAlone = batch.length === 1
-    const endMs = clock.monotonic() + longestBatchMs
+    const endMs = clock.monotonic() + driver.limits.ms
     let position = driver.position
     for (const [i, write] of batch.entries()) {
       if (i > 0 && clock.monotonic() > endMs) {

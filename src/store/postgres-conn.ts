@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { Conn } from './database.ts'
 import { StatementError, UniqueViolation, driverCode, unavailable } from './errors.ts'
 import { bind } from './statement.ts'
-import type { Statement, Values } from './statement.ts'
+import type { Decode, Statement, Values } from './statement.ts'
 
 // int8 and numeric come as strings: every number we keep is a safe integer
 const numbers = new Set<number>([pg.types.builtins.INT8, pg.types.builtins.NUMERIC])
@@ -64,10 +64,17 @@ export function clientConfig({ url, isReadOnly, isRelaxed }: PostgresTarget): pg
   }
 }
 
+function decodeOf(statement: Statement, fields: readonly pg.FieldDef[]): Decode | undefined {
+  const { decode, decoder } = statement.compile('postgres')
+  return decode ?? decoder?.(fields.map(({ name }) => name))
+}
+
 /** One PostgreSQL connection; statements are prepared by name when first used. */
 export class PostgresConn implements Conn {
   readonly engine = 'postgres'
   readonly client: pg.ClientBase
+  /** by statement: making one costs more than a small statement */
+  readonly #decodes: (Decode | undefined)[] = []
 
   constructor(client: pg.ClientBase) {
     this.client = client
@@ -75,8 +82,7 @@ export class PostgresConn implements Conn {
 
   async all(statement: Statement, values: Values): Promise<unknown[]> {
     const { rows, fields } = await this.#query(statement, values)
-    const { decode, decoder } = statement.compile('postgres')
-    const make = decode ?? decoder?.(fields.map(({ name }) => name))
+    const make = (this.#decodes[statement.id] ??= decodeOf(statement, fields))
     return make ? rows.map(make) : rows
   }
 

@@ -48,6 +48,8 @@ const freeWriter = sqlRun<{ nid: number; fence: number }>(
 
 /** Drives the writing connection to PostgreSQL: one per process, made again when it is lost. */
 export class PostgresDriver implements BatchDriver {
+  // each batch locks the rows of all its writes; PostgreSQL keeps 64 savepoints of a transaction at hand
+  readonly limits = { writes: 60, ms: 60 }
   readonly #target: PostgresTarget
   readonly #clock: Clock
   readonly #name: string
@@ -57,6 +59,8 @@ export class PostgresDriver implements BatchDriver {
   #lease: Lease | undefined
   #lastNid = 0
   #isOpen = false
+  /** the last savepoint is done with; it is released on the way to the next one, and a COMMIT needs no release */
+  #isReleased = false
   #renewedAt = -Infinity
 
   constructor(
@@ -99,15 +103,17 @@ export class PostgresDriver implements BatchDriver {
     if (!this.#conn) await this.open()
     await this.conn.exec('begin')
     this.#isOpen = true
+    this.#isReleased = false
     for (const sql of lockStatements(locks)) await this.conn.exec(sql)
   }
 
   async savepoint(): Promise<void> {
-    await this.conn.exec('savepoint w')
+    await this.conn.exec(this.#isReleased ? 'release savepoint w; savepoint w' : 'savepoint w')
+    this.#isReleased = false
   }
 
   async release(): Promise<void> {
-    await this.conn.exec('release savepoint w')
+    this.#isReleased = true
   }
 
   async rollbackToSavepoint(): Promise<void> {

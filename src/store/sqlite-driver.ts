@@ -27,6 +27,8 @@ const longestWaitMs = 50
 export class SqliteDriver implements BatchDriver {
   readonly conn: SqliteConn
   readonly writerNid = 1
+  // statements keep the event loop: others have their turn between two batches
+  readonly limits = { writes: 256, ms: 12 }
   readonly #clock: Clock
   readonly #onFatal: (error: Error) => void
   #position = 0
