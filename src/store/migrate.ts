@@ -30,19 +30,25 @@ export interface MigrationRecord {
   readonly applied_ts: number
 }
 
-/** The migrations of an engine, in order. */
-export function listMigrations(engine: Engine): Migration[] {
+const read = new Map<Engine, readonly Migration[]>()
+
+/** The migrations of an engine, in order; their files are read once. */
+export function listMigrations(engine: Engine): readonly Migration[] {
+  const known = read.get(engine)
+  if (known !== undefined) return known
   // from dist, and from src/store
   const folder = ['../schema/migrations/', '../../schema/migrations/']
     .map((path) => fileURLToPath(new URL(`${path}${engine}/`, import.meta.url)))
     .find((path) => existsSync(path))
   if (folder === undefined) throw new Error('the migrations are missing')
   const files = readdirSync(folder).filter((file) => /^\d{4}_[\w-]+\.sql$/.test(file))
-  return files.toSorted().map((file) => ({
+  const migrations = files.toSorted().map((file) => ({
     version: Number(file.slice(0, 4)),
     name: file.slice(5, -4),
     steps: readFileSync(`${folder}${file}`, 'utf8').split(/^-- step\b.*$/m),
   }))
+  read.set(engine, migrations)
+  return migrations
 }
 
 /** Divides SQL at each `;` that ends a line; triggers and functions are not used. */

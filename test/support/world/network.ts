@@ -91,10 +91,12 @@ export class WorldNetwork {
         if (isSevered) return reject(new NetError('connect', 'severed'))
         this.underway++
         let isOpen = true
+        const giveUp = () => fail(new NetError('aborted', 'given up'))
         const close = () => {
           if (isOpen) this.underway--
           isOpen = false
           stop()
+          made.signal?.removeEventListener('abort', giveUp)
         }
         pending.set(reject, close)
         const fail = (error: NetError) => {
@@ -104,8 +106,8 @@ export class WorldNetwork {
         }
         const deadline = Math.min(made.deadlineMs, made.firstByteMs ?? made.deadlineMs)
         const stop = this.#time.after(deadline, () => fail(new NetError('timeout', 'no answer in time')), incarnation)
-        made.signal?.addEventListener('abort', () => fail(new NetError('aborted', 'given up')), { once: true })
-        if (made.signal?.aborted === true) return fail(new NetError('aborted', 'given up'))
+        made.signal?.addEventListener('abort', giveUp, { once: true })
+        if (made.signal?.aborted === true) return giveUp()
         this.#send(
           from,
           made,
