@@ -13,6 +13,7 @@ import { generateSigningKey } from '../../src/protocol/sign.ts'
 import type { Database, Tx } from '../../src/store/database.ts'
 import { insertMany } from '../../src/store/insert-many.ts'
 import { sqlQuery, sqlRun } from '../../src/store/query.ts'
+import type { LogSync } from '../../src/store/sqlite-threads.ts'
 import { putServer } from '../../src/store/servers.ts'
 import { putUser } from '../../src/store/users.ts'
 import { silentLog } from '../../src/util/log.ts'
@@ -72,7 +73,11 @@ export interface HomeOptions {
   readonly prepare?: Prepare
   readonly trustedKeyServers?: readonly string[]
   readonly ownKeys?: OwnKeys
+  /** syncs of the log take no time and no thread; nothing of SQLite is waited for then */
+  readonly syncsAtOnce?: boolean
 }
+
+const syncAtOnce: LogSync = { sync: async () => ({ bytes: 0 }), close: async () => {} }
 
 /** The federation of one server, over a fake network, a virtual clock and a real database. */
 export class Home {
@@ -95,7 +100,7 @@ export class Home {
 
   constructor(
     name: string,
-    parts: Required<Omit<HomeOptions, 'trustedKeyServers'>> & {
+    parts: Required<Omit<HomeOptions, 'trustedKeyServers' | 'syncsAtOnce'>> & {
       database: Database
       trustedKeyServers: readonly string[]
     },
@@ -129,7 +134,9 @@ export class Home {
   static async make(name: string, options: HomeOptions = {}): Promise<Home> {
     const clock = options.clock ?? new VirtualClock()
     const place = options.place ?? (await makePlace(usualEngine))
-    const database = await place.open()
+    const isAtOnce = options.syncsAtOnce === true && place.engine === 'sqlite'
+    const database = await place.open(isAtOnce ? { logSync: syncAtOnce } : {})
+    if (isAtOnce) clock.patience = 6
     return new Home(name, {
       clock,
       network: options.network ?? new FakeNetwork(clock),

@@ -18,6 +18,8 @@ export class VirtualClock implements Clock {
   #elapsed = 0
   #order = 0
   readonly #timers = new Set<Timer>()
+  /** how often `until` waits a little, in real time, before the next timer: less where no thread and no socket takes part */
+  patience = 40
 
   constructor(nowTs = Date.UTC(2026, 0, 1)) {
     this.#now = nowTs
@@ -68,7 +70,7 @@ export class VirtualClock implements Clock {
   async until(isDone: () => boolean | Promise<boolean>, mostMs = 24 * 3_600_000): Promise<number> {
     const start = this.#elapsed
     for (;;) {
-      for (let i = 0; i < 40; i++) {
+      for (let i = 0; i < this.patience; i++) {
         if (await isDone()) return this.#elapsed - start
         await new Promise((resolve) => setTimeout(resolve, i < 30 ? 1 : 5))
       }

@@ -82,7 +82,7 @@ test('the same transaction, id and body, is sent until it is acknowledged, also 
 })
 
 test('backoff doubles from 30 s to an hour on the first day, then to 24 hours', { timeout: 120_000 }, async () => {
-  await using home = await Home.make('a.test')
+  await using home = await Home.make('a.test', { syncsAtOnce: true })
   await home.outbound.start()
   const servers = await home.room(1, ['gone.test'])
   await home.say(1)
@@ -105,7 +105,7 @@ test.each([hourMs, dayMs, 7 * dayMs])(
   'a peer that is back after %d ms gets everything within 60 s of its first sign of life',
   { timeout: 120_000 },
   async (away) => {
-    await using home = await Home.make('a.test')
+    await using home = await Home.make('a.test', { syncsAtOnce: true })
     await home.outbound.start()
     const servers = await home.room(1, ['b.test'])
     const [said] = await home.say(1)
