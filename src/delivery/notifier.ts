@@ -3,29 +3,21 @@ import type { Change, Changes } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { listJoinedRoomNids } from '../store/sync.ts'
 import { nextTurn } from '../util/next-turn.ts'
+import type { Ending } from '../util/ending.ts'
 import { lru } from '../util/lru.ts'
-
-/** One request that waits. */
-interface Waiter {
-  readonly wake: () => void
-}
 
 /** What one user's requests wait for. Kept between requests, because a client that polls comes back at once. */
 interface Watch {
   readonly userNid: number
   rooms: readonly number[]
-  readonly waiters: Set<Waiter>
+  readonly waiters: Set<Wait>
   /** the user's rooms may have changed since `rooms` was read */
   isStale: boolean
+  /** `rooms` is being read */
+  refreshing: Promise<void> | undefined
 }
 
-/** Waits for news since the moment in which it was made. */
-export interface Wait {
-  /** Resolves at the first change that concerns the user; true. False after `ms`, or when the signal is aborted. */
-  until(ms: number, signal: AbortSignal, setTimer: (ms: number, fn: () => void) => () => void): Promise<boolean>
-  /** Ends it where `until` was not called. */
-  end(): void
-}
+type SetTimer = (ms: number, fn: () => void) => () => void
 
 interface NotifierDeps {
   readonly database: Database
@@ -36,12 +28,63 @@ const mostWatches = 20_000
 /** So many readers are woken in one turn of the event loop; whoever reads then has a queue of its own. */
 const wokenAtOnce = 1_000
 
+/** Waits for news since the moment in which it was made. */
+export class Wait {
+  readonly #siblings: Set<Wait>
+  readonly #due: Set<Wait>
+  #isWoken = false
+  #finish: (() => void) | undefined
+
+  constructor(siblings: Set<Wait>, due: Set<Wait>) {
+    this.#siblings = siblings
+    this.#due = due
+    siblings.add(this)
+  }
+
+  /** Resolves at the first change that concerns the user; true. False after `ms`, or when the signal is aborted. */
+  until(ms: number, signal: Ending, setTimer: SetTimer): Promise<boolean> {
+    if (this.#isWoken || signal.aborted || ms <= 0) {
+      this.end()
+      return Promise.resolve(this.#isWoken)
+    }
+    return new Promise((resolve) => {
+      const finish = () => {
+        this.#finish = undefined
+        cancel()
+        signal.removeEventListener('abort', finish)
+        this.end()
+        resolve(this.#isWoken)
+      }
+      const cancel = setTimer(ms, finish)
+      signal.addEventListener('abort', finish)
+      this.#finish = finish
+    })
+  }
+
+  get isWoken(): boolean {
+    return this.#isWoken
+  }
+
+  /** Ends it where `until` was not called. */
+  end(): void {
+    this.#siblings.delete(this)
+    this.#due.delete(this)
+  }
+
+  /** Something happened that concerns the user. */
+  wake(): void {
+    this.#isWoken = true
+    if (this.#finish === undefined) this.end()
+    else this.#finish()
+  }
+}
+
 /** Wakes readers that wait for changes of their rooms or of their own data: once a turn, and a few at a time. */
 export class Notifier {
   readonly #deps: NotifierDeps
   readonly #watches: LRUCache<number, Watch>
   readonly #byRoom = new Map<number, Set<Watch>>()
-  readonly #due = new Set<Waiter>()
+  readonly #due = new Set<Wait>()
   readonly #unsubscribe: () => void
   #isWaking = false
   #isStopped = false
@@ -56,10 +99,22 @@ export class Notifier {
   async begin(userNid: number): Promise<Wait> {
     let watch = this.#watches.get(userNid)
     if (watch === undefined) {
-      watch = { userNid, rooms: [], waiters: new Set(), isStale: true }
+      watch = { userNid, rooms: [], waiters: new Set(), isStale: true, refreshing: undefined }
       this.#watches.set(userNid, watch)
     }
-    return this.#wait(watch, await this.#enter(watch))
+    const wait = new Wait(watch.waiters, this.#due)
+    // one read at a time, which all wait for; a change while the list is read makes it stale again, and wakes them
+    while (!wait.isWoken && (watch.isStale || watch.refreshing !== undefined)) {
+      watch.refreshing ??= this.#refresh(watch).finally(() => (watch.refreshing = undefined))
+      try {
+        await watch.refreshing
+      } catch (error) {
+        wait.end()
+        throw error
+      }
+    }
+    if (this.#isStopped) wait.wake()
+    return wait
   }
 
   /** How many requests wait. */
@@ -73,25 +128,6 @@ export class Notifier {
     this.#isStopped = true
     this.#unsubscribe()
     this.#watches.clear()
-  }
-
-  async #enter(watch: Watch): Promise<{ waiter: Waiter; woken: Promise<void>; isWoken: () => boolean }> {
-    let isWoken = false
-    let resolve = () => {}
-    const woken = new Promise<void>((done) => (resolve = done))
-    const waiter: Waiter = {
-      wake: () => {
-        isWoken = true
-        watch.waiters.delete(waiter)
-        this.#due.delete(waiter)
-        resolve()
-      },
-    }
-    watch.waiters.add(waiter)
-    // a change while the list is read makes it stale again, and has woken this one
-    if (watch.isStale) await this.#refresh(watch)
-    if (this.#isStopped) waiter.wake()
-    return { waiter, woken, isWoken: () => isWoken }
   }
 
   async #refresh(watch: Watch): Promise<void> {
@@ -108,30 +144,6 @@ export class Notifier {
     } catch (error) {
       watch.isStale = true
       throw error
-    }
-  }
-
-  #wait(watch: Watch, entered: { waiter: Waiter; woken: Promise<void>; isWoken: () => boolean }): Wait {
-    const { waiter, woken, isWoken } = entered
-    const end = () => {
-      watch.waiters.delete(waiter)
-      this.#due.delete(waiter)
-    }
-    return {
-      end,
-      until: async (ms, signal, setTimer) => {
-        if (isWoken()) return true
-        if (signal.aborted || ms <= 0) return (end(), false)
-        let giveUp = () => {}
-        const gaveUp = new Promise<void>((done) => (giveUp = done))
-        const cancel = setTimer(ms, giveUp)
-        signal.addEventListener('abort', giveUp, { once: true })
-        await Promise.race([woken, gaveUp])
-        cancel()
-        signal.removeEventListener('abort', giveUp)
-        end()
-        return isWoken()
-      },
     }
   }
 

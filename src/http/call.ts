@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Ending } from '../util/ending.ts'
 import type { BodySource } from './body.ts'
 
 /** A request as it came in, from a socket or from a caller without one. */
@@ -15,7 +16,7 @@ export interface Call {
   /** Every header of this lower-case name, each as it was sent. */
   headerValues(name: string): readonly string[]
   /** Aborted when the caller is gone before the answer is. */
-  signal(): AbortSignal
+  gone(): Ending
 }
 
 /** The path and query of a request line, also where that carries scheme and host. */
@@ -38,15 +39,34 @@ export function callOfSocket(incoming: IncomingMessage, outgoing: ServerResponse
       return Array.isArray(value) ? value.join(', ') : value
     },
     headerValues: (name) => incoming.headersDistinct[name] ?? [],
-    signal() {
-      const gone = new AbortController()
-      const end = () => {
-        if (!outgoing.writableFinished) gone.abort()
-      }
-      if (outgoing.destroyed || incoming.socket.destroyed) end()
-      else outgoing.once('close', end)
-      return gone.signal
-    },
+    gone: () => new CallerGone(incoming, outgoing),
+  }
+}
+
+class CallerGone implements Ending {
+  readonly #incoming: IncomingMessage
+  readonly #outgoing: ServerResponse
+
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse) {
+    this.#incoming = incoming
+    this.#outgoing = outgoing
+  }
+
+  get reason(): Error {
+    return new Error('the caller is gone')
+  }
+
+  get aborted(): boolean {
+    return !this.#outgoing.writableFinished && (this.#outgoing.destroyed || this.#incoming.socket.destroyed)
+  }
+
+  // also after the answer: whoever is told asks `aborted`
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.#outgoing.on('close', listener)
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.#outgoing.off('close', listener)
   }
 }
 
@@ -62,6 +82,6 @@ export function callOfRequest(request: Request, address = '127.0.0.1'): Call {
       const value = request.headers.get(name)
       return value === null ? [] : [value]
     },
-    signal: () => request.signal,
+    gone: () => request.signal,
   }
 }

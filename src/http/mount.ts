@@ -3,6 +3,7 @@ import { SmartRouter } from 'hono/router/smart-router'
 import { TrieRouter } from 'hono/router/trie-router'
 import { MatrixError } from '../protocol/errors.ts'
 import type { Resource } from '../util/config.ts'
+import { SharedEnding } from '../util/ending.ts'
 import { toResponse } from './answer.ts'
 import type { Answer } from './answer.ts'
 import { callOfRequest } from './call.ts'
@@ -51,6 +52,7 @@ export function mount(deps: Deps, endpoints: readonly Endpoint[], resources?: re
   // The router may not be empty when it is first asked.
   if (seen.size === 0) return appOf(async () => respondError(unrecognized(404), true))
 
+  const needs = { trustedProxies: deps.trustedProxies, stopping: new SharedEnding(deps.stopping) }
   let served = 0
   const prefix = deps.random.token(4)
 
@@ -78,7 +80,7 @@ export function mount(deps: Deps, endpoints: readonly Endpoint[], resources?: re
       if (!match) return respondError(unrecognized(methods.some((other) => find(other, path)) ? 405 : 404), isOpen)
       const { endpoint, names } = match.route
       const params = decodeParams(names, match.valueOf)
-      return await handle(deps, endpoint, params, new HttpRequest(id, call, deps), isOpen)
+      return await handle(deps, endpoint, params, new HttpRequest(id, call, needs), isOpen)
     } catch (error) {
       return respondError(asMatrixError(error, id), isOpen)
     }

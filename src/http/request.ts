@@ -1,11 +1,13 @@
 import { MatrixError } from '../protocol/errors.ts'
 import type { AddressSet } from '../util/address.ts'
+import { EitherEnding } from '../util/ending.ts'
+import type { Ending } from '../util/ending.ts'
 import { readBytes, streamBody } from './body.ts'
 import type { Call } from './call.ts'
 
 interface Needs {
   readonly trustedProxies: AddressSet
-  readonly stopping: AbortSignal
+  readonly stopping: Ending
 }
 
 /** One request, as handlers see it. */
@@ -18,7 +20,7 @@ export class HttpRequest {
   readonly #call: Call
   readonly #needs: Needs
   #search: URLSearchParams | undefined
-  #signal: AbortSignal | undefined
+  #signal: Ending | undefined
 
   constructor(id: string, call: Call, needs: Needs) {
     this.id = id
@@ -59,8 +61,8 @@ export class HttpRequest {
   }
 
   /** Aborted when the caller is gone or the server stops. */
-  get signal(): AbortSignal {
-    this.#signal ??= AbortSignal.any([this.#call.signal(), this.#needs.stopping])
+  get signal(): Ending {
+    this.#signal ??= new EitherEnding(this.#call.gone(), this.#needs.stopping)
     return this.#signal
   }
 

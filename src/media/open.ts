@@ -9,6 +9,7 @@ import {
   putMediaThumbnail,
 } from '../store/media.ts'
 import type { MediaRow, ThumbnailRow } from '../store/media.ts'
+import type { Ending } from '../util/ending.ts'
 import { contentDisposition, cleanContentType, fileHeaders } from './content-type.ts'
 import type { MediaDeps } from './deps.ts'
 import { formatMediaParts } from './multipart.ts'
@@ -29,7 +30,7 @@ export async function waitForLocal(
   deps: Pick<MediaDeps, 'database' | 'clock' | 'serverName'>,
   mediaId: string,
   timeoutMs: number,
-  signal: AbortSignal,
+  signal: Ending,
 ): Promise<MediaRow> {
   const end = deps.clock.monotonic() + timeoutMs
   for (;;) {

@@ -1,3 +1,5 @@
+import type { Ending } from './ending.ts'
+
 /** Time, as the rest of the server sees it. */
 export interface Clock {
   /** wall clock, ms since 1970; it may jump, so nothing is ordered by it */
@@ -5,7 +7,7 @@ export interface Clock {
   /** ms since some moment in the past; never goes back */
   monotonic(): number
   /** Resolves after `ms`; rejects with the signal's reason when that comes first. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>
+  sleep(ms: number, signal?: Ending): Promise<void>
   /** Calls `fn` once after `ms`, never keeping the process alive; the function returned cancels it. */
   setTimer(ms: number, fn: () => void): () => void
 }

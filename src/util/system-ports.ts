@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto'
+import type { Ending } from './ending.ts'
 import type { Clock, Random } from './ports.ts'
 
 // setTimeout takes at most 2^31 - 1 ms and fires at once above it
@@ -15,18 +16,19 @@ function setTimer(ms: number, fn: () => void): () => void {
   return () => clearTimeout(handle)
 }
 
-function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+function sleep(ms: number, signal?: Ending): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason as Error)
     const abort = () => {
       cancel()
+      signal?.removeEventListener('abort', abort)
       reject(signal?.reason as Error)
     }
     const cancel = setTimer(ms, () => {
       signal?.removeEventListener('abort', abort)
       resolve()
     })
-    signal?.addEventListener('abort', abort, { once: true })
+    signal?.addEventListener('abort', abort)
   })
 }
 

@@ -2,6 +2,7 @@ import type { Requester } from '../../accounts/requester.ts'
 import type { Filter } from '../../protocol/filter.ts'
 import type { ReadDeps } from '../../rooms/read-options.ts'
 import { viewerOf } from '../../rooms/viewer.ts'
+import type { Ending } from '../../util/ending.ts'
 import type { DeliveryDeps } from '../deps.ts'
 import { readAnswer } from './answer.ts'
 import type { StateAfterKey, SyncRequest } from './request.ts'
@@ -15,7 +16,7 @@ export interface SyncParams {
   readonly stateAfterKey: StateAfterKey | undefined
   readonly timeoutMs: number
   /** aborted when the caller is gone or the server stops */
-  readonly signal: AbortSignal
+  readonly signal: Ending
 }
 
 /** How long a request may wait, whatever it asks for. */

@@ -73,6 +73,31 @@ describe('waiting for changes', () => {
     expect(reads()).toBe(2)
   })
 
+  test('who comes while the list of rooms is read waits for it too; a list that cannot be read leaves nobody behind', async () => {
+    const changes = new Changes()
+    const reads: { resolve: (rows: object[]) => void; reject: (error: Error) => void }[] = []
+    const read = () => new Promise<object[]>((resolve, reject) => reads.push({ resolve, reject }))
+    const database = {
+      read: (fn: (conn: unknown) => Promise<unknown>) => fn({ engine: 'sqlite', all: read }),
+    } as unknown as Database
+    const notifier = new Notifier({ database, changes })
+    const begun: unknown[] = []
+    const both = [1, 2].map(async () => begun.push(await notifier.begin(1)))
+    await turns(2)
+    expect([begun.length, reads.length]).toEqual([0, 1])
+    reads[0]?.resolve([{ room_nid: 10 }])
+    await Promise.all(both)
+    changes.announce({ roomNids: [10] })
+    await turns(3)
+    expect(begun.map((wait) => (wait as { isWoken: boolean }).isWoken)).toEqual([true, true])
+    changes.announce({ userNids: [1] })
+    const failing = [1, 2].map(() => notifier.begin(1))
+    await turns(2)
+    reads[1]?.reject(new Error('no'))
+    expect((await Promise.allSettled(failing)).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect([notifier.waiting, reads.length]).toEqual([0, 2])
+  })
+
   test('time, an abort and the end of the server end it', async () => {
     const { clock, notifier, wait } = make({ 1: [10] })
     const byTime = wait(1)
