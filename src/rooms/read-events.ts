@@ -170,6 +170,7 @@ async function redactionsOf(
 ): Promise<Map<number, string>> {
   const nids = [...new Set(rows.map((row) => row.redacted_by).filter((nid) => nid !== null))]
   const made = new Map<number, string>()
+  if (nids.length === 0) return made
   for (const row of await listReadRows(conn, nids)) {
     const form = await formOf(deps, conn, room, row, () => standing.isHolder(row))
     // the reason that somebody gave after the reader had left is not for the reader

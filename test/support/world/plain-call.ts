@@ -14,7 +14,7 @@ export function plainCall(made: Pick<NetRequest, 'url' | 'headers' | 'body'> & {
     body: typeof made.body === 'string' ? Buffer.from(made.body) : (made.body ?? null),
     header,
     headerValues: (name) => [header(name)].filter((value) => value !== undefined),
-    signal: () => new AbortController().signal,
+    gone: () => new AbortController().signal,
   }
 }
 
