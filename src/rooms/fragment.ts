@@ -2,13 +2,12 @@ import type { RoomEvent } from '../protocol/event.ts'
 import { sliceEvent } from '../protocol/event-slices.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import type { ReadRow } from '../store/read-rows.ts'
+import { inOnePiece } from '../util/raw-json.ts'
 import { inForm } from './event-form.ts'
 import type { EventForm } from './event-form.ts'
 import { eventOfRow } from './events.ts'
 import type { ReadDeps, ReadOptions } from './read-options.ts'
 import type { Room } from './room.ts'
-
-const openingBrace = 123
 
 /**
  * An event without its closing brace, so that `unsigned` can follow. Where others read in the same moment (`shared`) it is
@@ -66,13 +65,4 @@ function slicedText(room: Room, row: ReadRow, withRoom: boolean): string {
   text += `,"sender":${sender}`
   if (stateKey !== undefined) text += `,"state_key":${stateKey}`
   return `${text},"type":${type}`
-}
-
-/**
- * The same text in one piece. As a sum of slices it would keep the whole stored texts behind it in memory; looking at a
- * character makes the engine write it out.
- */
-function inOnePiece(text: string): string {
-  if (text.charCodeAt(0) !== openingBrace) throw new Error('an event is an object')
-  return text
 }

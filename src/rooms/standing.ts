@@ -31,6 +31,8 @@ export class UserStanding {
   /** The user was joined at some point up to here; events before it were followed by a join. */
   readonly #joinedUntil: number
   readonly #groups = new Map<number, { visibility: HistoryVisibility; membership: string }>()
+  /** of messages, by the state before them */
+  readonly #judged = new Map<number, boolean>()
 
   private constructor(
     deps: Deps,
@@ -108,27 +110,31 @@ export class UserStanding {
       isMember && after.membership !== before.membership
         ? { before: before.membership, after: after.membership, joinedLater }
         : { before: before.membership, joinedLater }
-    return maySeeEvent(visibility, user)
+    const maySee = maySeeEvent(visibility, user)
+    if (this.#isLikeOthers(row)) this.#judged.set(row.state_before, maySee)
+    return maySee
   }
 
-  /** Those of the events that the user may see, in their order. Messages between two changes of the state are judged once. */
+  /** As `maySee`, where it is known of a message from the one before it: between two changes of the state all are judged alike. */
+  isSeenLikeOthers(row: ReadRow): boolean | undefined {
+    return this.#isLikeOthers(row) ? this.#judged.get(row.state_before as number) : undefined
+  }
+
+  #isLikeOthers({ state_before: group, ord, state_key_nid: keyNid, rejected, soft_failed: isSoftFailed }: ReadRow) {
+    return (
+      this.#joinedUntil === Infinity &&
+      group !== null &&
+      ord !== null &&
+      keyNid === null &&
+      rejected === null &&
+      !isSoftFailed
+    )
+  }
+
+  /** Those of the events that the user may see, in their order. */
   async visibleAmong<R extends ReadRow>(rows: readonly R[]): Promise<R[]> {
     const visible: R[] = []
-    const judged = new Map<number, boolean>()
-    for (const row of rows) {
-      const { state_before: group } = row
-      const isLikeOthers =
-        this.#joinedUntil === Infinity &&
-        group !== null &&
-        row.ord !== null &&
-        row.state_key_nid === null &&
-        row.rejected === null &&
-        !row.soft_failed
-      const known = isLikeOthers ? judged.get(group) : undefined
-      const isVisible = known ?? (await this.maySee(row))
-      if (isLikeOthers) judged.set(group, isVisible)
-      if (isVisible) visible.push(row)
-    }
+    for (const row of rows) if (this.isSeenLikeOthers(row) ?? (await this.maySee(row))) visible.push(row)
     return visible
   }
 

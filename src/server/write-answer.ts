@@ -7,6 +7,8 @@ import type { Clock } from '../util/ports.ts'
 /** So long the rest of a body is read that nobody wants, so that the caller, still writing, gets to read the answer. */
 const restMs = 500
 
+const longText = 65_536
+
 /** Sends an answer. A stream that fails half-way ends the connection; never rejects. */
 export async function writeAnswer(outgoing: ServerResponse, answer: Answer, clock: Clock): Promise<void> {
   const { status, headers, body } = answer
@@ -16,7 +18,9 @@ export async function writeAnswer(outgoing: ServerResponse, answer: Answer, cloc
   if (body === null) {
     outgoing.writeHead(status, headers).end()
   } else if (typeof body === 'string') {
-    outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body)
+    // a long one is encoded once, not once to know the length and once to write
+    const sent = body.length < longText ? body : Buffer.from(body)
+    outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(sent) }).end(sent)
   } else if (body instanceof Uint8Array) {
     outgoing.writeHead(status, { ...headers, 'content-length': body.byteLength }).end(body)
   } else if (incoming.method === 'HEAD') {

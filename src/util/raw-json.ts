@@ -5,6 +5,22 @@ export class RawJson {
   constructor(text: string) {
     this.text = text
   }
+
+  /** A value as the text of `stringify`, in one piece. */
+  static of(value: object): RawJson {
+    return new RawJson(inOnePiece(stringify(value)))
+  }
+}
+
+const openingBrace = 123
+
+/**
+ * The text of an object, in one piece. As a sum of slices it would keep the whole texts behind it in memory; looking at a
+ * character makes the engine write it out.
+ */
+export function inOnePiece(text: string): string {
+  if (text.charCodeAt(0) !== openingBrace) throw new Error('this is no object')
+  return text
 }
 
 /** As `JSON.stringify`, for a value that may hold `RawJson`. Throws TypeError for what JSON cannot say (bigint). */

@@ -67,7 +67,7 @@ export async function showJoined(
   stored: ReadonlyMap<number, ReadRow>,
   data: AccountData,
   unread: () => Promise<RoomUnread | undefined>,
-): Promise<object | undefined> {
+): Promise<RawJson | undefined> {
   const { request, since } = context
   const state = await stateTexts(context, room, standing, nids, stored)
   const events = await timelineTexts(context, room, standing, timeline)
@@ -78,14 +78,15 @@ export async function showJoined(
   const accountData = await roomAccountData(context, data, room, isWhole)
   const isEmpty = events.length === 0 && state.length === 0 && ephemeral.length === 0 && accountData.length === 0
   if (isEmpty && !isFull && !timeline.isLimited) return undefined
-  return {
+  // written at once: an object, and the pieces of its text, would be kept until all other rooms are read
+  return RawJson.of({
     ...(showsSummary ? { summary: summaryOf(row, heroes) } : {}),
     [request.stateAfterKey ?? 'state']: eventList(state),
     timeline: timelineOf(events, timeline),
     ephemeral: { events: ephemeral },
     account_data: { events: accountData },
     ...unreadOf(await unread(), request.filter.room.timeline.unreadThreadNotifications),
-  }
+  })
 }
 
 /** Was the reader in the room at the token? */
@@ -122,7 +123,7 @@ export async function timelineTexts(
 }
 
 export function eventList(texts: readonly string[]): object {
-  // added up, not joined: the whole answer is copied once, when it is written
+  // added up, not joined: the room is copied once, when it is written
   let list = ''
   for (const text of texts) list += list === '' ? text : `,${text}`
   return { events: new RawJson(`[${list}]`) }

@@ -65,7 +65,7 @@ export async function collectTimeline(
   let lastOrd: number | undefined
   let isLimited = false
   let knownGroup: number | undefined
-  const isWanted = matchesRoom(filter, room.id) ? wanted(context, room, standing, filter) : undefined
+  const isWanted = matchesRoom(filter, room.id) ? wanted(context, room, filter) : undefined
 
   let most = since === undefined ? firstLook(filter) : 2
   let known = since === undefined ? first : undefined
@@ -87,8 +87,8 @@ export async function collectTimeline(
       }
       newest ??= row
       lastOrd = ord
-      if (isWanted === undefined || (related !== undefined && !related.has(row.event_id)) || !(await isWanted(row)))
-        continue
+      if (isWanted === undefined || (related !== undefined && !related.has(row.event_id)) || !isWanted(row)) continue
+      if (!(standing.isSeenLikeOthers(row) ?? (await standing.maySee(row)))) continue
       if (kept.length === limit) {
         isLimited = true
         break reading
@@ -114,9 +114,8 @@ function isGap(above: number, ord: number): boolean {
   return above - ord > 1 && !(above === 1 && ord === -1)
 }
 
-function wanted(context: SyncContext, room: Room, standing: UserStanding, filter: RoomEventFilter) {
-  return async (row: ReadRow): Promise<boolean> =>
-    !isIgnored(context.ignored, row) && matchesFilter(room, row, filter) && (await standing.maySee(row))
+function wanted(context: SyncContext, room: Room, filter: RoomEventFilter) {
+  return (row: ReadRow): boolean => !isIgnored(context.ignored, row) && matchesFilter(room, row, filter)
 }
 
 /** Those of the events that the filter's `related_by_…` let through; undefined where it has none. */
