@@ -2,6 +2,5 @@
 import { runCli } from './cli/program.ts'
 import { processTerminal } from './cli/terminal.ts'
 
-const code = await runCli(process.argv.slice(2), processTerminal())
-// Whatever still holds the process (a keep-alive connection, a worker) has nothing more to do.
-process.exit(code)
+// Whatever still holds the process at the end (a keep-alive connection, a worker) has nothing more to do.
+void runCli(process.argv.slice(2), processTerminal()).then((code) => process.exit(code))

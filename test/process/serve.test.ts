@@ -1,9 +1,20 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Script } from 'node:vm'
 import { afterAll, describe, expect, test } from 'vitest'
 import { freePorts } from '../support/ports.ts'
 
@@ -269,4 +280,24 @@ describe('the command line', () => {
     expect((await run(folder, 'migrate')).code).toBe(0)
     expect(statSync(join(folder, 'data/lethe.db')).size).toBeGreaterThan(0)
   })
+})
+
+test('what was built has code that this V8 takes as it is, and works without', async () => {
+  const dist = resolve(main, '..')
+  const cachedData = readFileSync(join(dist, 'lethe.code'))
+  const text = readFileSync(join(dist, 'lethe.cjs'), 'latin1')
+  expect(/[^\n\t\x20-\x7e]/.exec(text)).toBeNull()
+  expect(new Script(text, { filename: join(dist, 'lethe.cjs'), cachedData }).cachedDataRejected).toBe(false)
+  const bare = mkdtempSync(join(tmpdir(), 'lethe-bare-'))
+  folders.push(bare)
+  mkdirSync(join(bare, 'dist'))
+  for (const name of ['main.js', 'lethe.cjs']) cpSync(join(dist, name), join(bare, 'dist', name))
+  cpSync(resolve(dist, '../package.json'), join(bare, 'package.json'))
+  symlinkSync(realpathSync(resolve(dist, '../node_modules')), join(bare, 'node_modules'))
+  // code of another V8 is as good as none
+  for (const code of [undefined, Buffer.from(cachedData).fill(1, 0, 16)]) {
+    if (code !== undefined) writeFileSync(join(bare, 'dist/lethe.code'), code)
+    const listed = execFileSync(process.execPath, [join(bare, 'dist/main.js'), 'routes'], { encoding: 'utf8' })
+    expect(listed).toContain('/_matrix/client/versions')
+  }
 })
