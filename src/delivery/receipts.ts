@@ -3,7 +3,6 @@ import type { Requester } from '../accounts/requester.ts'
 import type { RemoteReceipt } from '../federation/edus.ts'
 import { MatrixError } from '../protocol/errors.ts'
 import type { EventId, RoomId, ServerName, UserId } from '../protocol/ids.ts'
-import { serverNameOf } from '../protocol/ids.ts'
 import { isAllowedByAcl } from '../rooms/checks/server-acl.ts'
 import type { Room } from '../rooms/room.ts'
 import { findAccountData, putAccountData } from '../store/account-data.ts'
@@ -139,15 +138,14 @@ export async function applyRemoteReceipts(
   origin: ServerName,
   receipts: readonly RemoteReceipt[],
 ): Promise<void> {
-  const own = receipts.filter(({ userId }) => serverNameOf(userId) === origin)
-  if (own.length === 0) return
+  if (receipts.length === 0) return
   const now = deps.clock.now()
   await deps.database.write(async (tx) => {
-    const rows = await listEventsByIds(tx, [...new Set(own.map(({ eventId }) => eventId))])
+    const rows = await listEventsByIds(tx, [...new Set(receipts.map(({ eventId }) => eventId))])
     const places = new Map(rows.map((row) => [row.event_id, row]))
     const moved = new Set<number>()
     const allowed = new Map<RoomId, Room | undefined>()
-    for (const { roomId, userId, eventId, threadId, ts } of own) {
+    for (const { roomId, userId, eventId, threadId, ts } of receipts) {
       if (!allowed.has(roomId)) allowed.set(roomId, await roomOpenTo(deps, tx, roomId, origin))
       const room = allowed.get(roomId)
       const row = places.get(eventId)

@@ -2,7 +2,6 @@ import type { RemoteTyping } from '../federation/edus.ts'
 import type { Requester } from '../accounts/requester.ts'
 import { MatrixError } from '../protocol/errors.ts'
 import type { RoomId, ServerName, UserId } from '../protocol/ids.ts'
-import { serverNameOf } from '../protocol/ids.ts'
 import { isAllowedByAcl } from '../rooms/checks/server-acl.ts'
 import type { Room } from '../rooms/room.ts'
 import { findMembership } from '../store/memberships.ts'
@@ -49,13 +48,12 @@ function tell(deps: Pick<Deps, 'outbound'>, room: Room, userId: UserId, isTyping
   })
 }
 
-/** What another server says of a user of its own (server-server API, "Typing Notifications"); else it means nothing. */
+/** What another server says of a user of its own (server-server API, "Typing Notifications"), as `parseTyping` gave it. */
 export async function applyRemoteTyping(
   deps: Deps,
   origin: ServerName,
   { roomId, userId, isTyping }: RemoteTyping,
 ): Promise<void> {
-  if (serverNameOf(userId) !== origin) return
   const roomNid = await deps.database.read(async (conn) => {
     const room = await deps.roomCache.find(conn, roomId)
     const userNid = await deps.roomCache.userNid(conn, userId)
