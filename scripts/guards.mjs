@@ -1,98 +1,78 @@
 // Removes one guard after the other from a copy of the source, and demands that the tests named beside it turn red.
 //   node scripts/guards.mjs [--list] [--start=N] [--count=N] [part of a guard's name …]
-// Prints a line a guard, and ends with 1 where one of them stays green.
-import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+// Prints a line a guard and the table of guards at doors, and ends with 1 where one of them stays green.
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { showAtDoors } from '../test/support/guards/at-doors.mjs'
+import { run, without } from '../test/support/guards/run.mjs'
+import { doorTable } from '../test/support/guards/door-table.mjs'
 import { guards } from '../test/support/guards/table.mjs'
 
 const root = new URL('..', import.meta.url).pathname
 const copied = ['src', 'schema', 'test', 'scripts', 'main.ts', 'package.json', 'tsconfig.json', 'vitest.config.ts']
-const longestMs = 180_000
 
-/** @typedef {{ file: string, cut: string, put?: string }} Edit */
-
-/** @param {string} folder @param {readonly Edit[]} edits @returns the texts as they were */
-function edit(folder, edits) {
-  const before = new Map()
-  for (const { file, cut, put = '' } of edits) {
-    const path = join(folder, file)
-    const text = readFileSync(path, 'utf8')
-    if (!before.has(path)) before.set(path, text)
-    const parts = text.split(cut)
-    if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times: ${cut}`)
-    writeFileSync(path, parts.join(put))
-  }
-  return before
-}
-
-/** Runs some tests of one file; gives for each of them how many ran and which failed at an expectation. */
-function run(folder, file, tests) {
-  const name = tests.map((test) => `(?:${test.name})`).join('|')
-  const cache = ['--experimental.fsModuleCache', `--experimental.fsModuleCachePath=${join(folder, '.cache')}`]
-  const args = ['node_modules/vitest/vitest.mjs', 'run', file, '-t', name, '--reporter=json', ...cache]
-  const options = { cwd: folder, encoding: 'utf8', timeout: longestMs, maxBuffer: 1 << 28 }
-  const { stdout } = spawnSync(process.execPath, args, { ...options, stdio: ['ignore', 'pipe', 'ignore'] })
-  const start = stdout.indexOf('{"')
-  const results = start < 0 ? [] : JSON.parse(stdout.slice(start)).testResults
-  const all = results.flatMap(({ assertionResults }) => assertionResults)
-  const isExpectation = ({ failureMessages }) =>
-    failureMessages.some((message) => /AssertionError|expects to receive|instead of rejecting/.test(message))
-  return tests.map((test) => {
-    const pattern = new RegExp(test.name)
-    const ran = all.filter(({ status, fullName }) => /passed|failed/.test(status) && pattern.test(fullName))
-    const failed = ran.filter(({ status }) => status === 'failed')
-    const red = failed.filter(isExpectation)
-    return {
-      test,
-      ran: ran.length,
-      red,
-      broken: red.length > 0 ? undefined : failed[0]?.failureMessages[0]?.slice(0, 200),
-    }
-  })
-}
-
+/** Runs the tests without a guard; gives for each of them how many ran and which turned red. */
 function judge(folder, edits, tests) {
-  const before = edit(folder, edits)
-  try {
-    const files = [...new Set(tests.map(({ file }) => file))]
-    return files.flatMap((file) => {
+  return without(folder, edits, () =>
+    [...new Set(tests.map(({ file }) => file))].flatMap((file) => {
       const ofFile = tests.filter((test) => test.file === file)
-      return run(folder, file, ofFile)
-    })
-  } finally {
-    for (const [path, text] of before) writeFileSync(path, text)
-  }
+      const cases = run(folder, file, ofFile.map(({ name }) => `(?:${name})`).join('|'))
+      return ofFile.map((test) => {
+        const ran = cases.filter(({ name, verdict }) => verdict !== 'skipped' && new RegExp(test.name).test(name))
+        const red = ran.filter(({ verdict }) => verdict === 'red')
+        const broken = ran.find(({ verdict }) => verdict === 'broken')?.message
+        return { test, ran: ran.length, red: red.length, broken: red.length > 0 ? undefined : broken }
+      })
+    }),
+  )
 }
 
-const isRed = ({ red }) => red.length > 0
-const count = (results) => results.map(({ red, ran }) => `${red.length}/${ran}`).join(' + ')
+const isRed = ({ red }) => red > 0
+const count = (results) => results.map(({ red, ran }) => `${red}/${ran}`).join(' + ')
 
-/** What came of one guard: its line, and whether it holds. */
-function verdictOn(folder, { edits, behind, red: tests }) {
-  const all = [...edits, ...(behind?.edits ?? [])]
-  const results = judge(folder, all, tests)
+/** What came of a guard's own tests: whether it holds, and its line. */
+function verdictOn(folder, { edits, behind }, tests) {
+  const results = judge(folder, [...edits, ...(behind?.edits ?? [])], tests)
   const bad = results.find((result) => !isRed(result))
-  if (bad !== undefined)
-    return [
-      false,
-      `GREEN  ${bad.test.file} -t '${bad.test.name}' (${bad.ran} ran)${bad.broken ? `: ${bad.broken}` : ''}`,
-    ]
-  if (behind === undefined) return [true, `red    ${count(results)}`]
+  if (bad !== undefined) {
+    const { test, ran, broken } = bad
+    return { holds: false, line: `GREEN ${test.file} -t '${test.name}' (${ran} ran)${broken ? `: ${broken}` : ''}` }
+  }
+  if (behind === undefined) return { holds: true, line: count(results) }
   const alone = judge(folder, edits, tests)
-  if (alone.some(isRed)) return [false, `RED WITHOUT ITS FIRST LINE GONE  ${count(alone)}`]
-  return [true, `red    ${count(results)}, second line behind: ${behind.name}`]
+  if (alone.some(isRed)) return { holds: false, line: `RED WITHOUT ITS FIRST LINE GONE ${count(alone)}` }
+  return { holds: true, line: `${count(results)}, second line behind: ${behind.name}` }
+}
+
+/** A guard at all of its tests, and at the doors. */
+function show(folder, guard) {
+  const own = guard.red.filter(({ check }) => check === undefined)
+  const checks = guard.red.flatMap(({ check }) => check ?? [])
+  const parts = []
+  if (own.length > 0) parts.push(verdictOn(folder, guard, own))
+  const atDoors = checks.length > 0 ? showAtDoors(folder, guard, checks) : undefined
+  if (atDoors !== undefined) {
+    const signs = [...atDoors.signs.values()].join('')
+    parts.push({ holds: atDoors.holds, line: `doors ${signs}${atDoors.says === '' ? '' : ` ${atDoors.says}`}` })
+  }
+  const holds = parts.every((part) => part.holds)
+  return { holds, line: `${holds ? 'red  ' : 'FAILS'} ${parts.map(({ line }) => line).join('; ')}`, atDoors }
 }
 
 const names = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const option = (name, otherwise) =>
   Number(process.argv.find((word) => word.startsWith(`--${name}=`))?.split('=')[1] ?? otherwise)
 const start = option('start', 0)
-const chosen = guards
+const asked = guards
   .slice(start, start + option('count', guards.length))
   .filter(({ name }) => names.length === 0 || names.some((part) => name.includes(part)))
+const chosen = asked.filter(({ needs }) => needs === undefined || process.env[needs] !== undefined)
+for (const { name, needs } of asked)
+  if (needs !== undefined && process.env[needs] === undefined)
+    process.stdout.write(`${name}: left out, ${needs} is not set\n`)
 const folder = mkdtempSync(join(tmpdir(), 'lethe-guards-'))
+const rows = []
 let failures = 0
 try {
   for (const name of copied) cpSync(join(root, name), join(folder, name), { recursive: true })
@@ -102,7 +82,11 @@ try {
     let line
     try {
       if (process.argv.includes('--list')) [holds, line] = [true, guard.edits.map(({ file }) => file).join(', ')]
-      else [holds, line] = verdictOn(folder, guard)
+      else {
+        const shown = show(folder, guard)
+        ;({ holds, line } = shown)
+        if (shown.atDoors !== undefined) rows.push({ guard, signs: shown.atDoors.signs })
+      }
     } catch (error) {
       line = `BROKEN ${error.message}`
     }
@@ -112,5 +96,6 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
+if (rows.length > 0) process.stdout.write(`\n${doorTable(rows)}\n`)
 process.stdout.write(`${chosen.length - failures} of ${chosen.length} guards hold\n`)
 process.exitCode = failures === 0 ? 0 : 1

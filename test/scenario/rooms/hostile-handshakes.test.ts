@@ -8,7 +8,9 @@ import { randomBytes } from 'node:crypto'
 import type { EvilServer } from '../../support/evil.ts'
 import { version } from '../../support/engine.ts'
 import { RoomsWorld } from '../../support/rooms-world.ts'
-import type { WorldServer } from '../../support/rooms-world.ts'
+import type { WorldServer, WorldUser } from '../../support/rooms-world.ts'
+import { putAccountFlags } from '../../../src/store/accounts.ts'
+import { sqlQuery } from '../../../src/store/query.ts'
 
 const v11 = version('11')
 const at = encodeURIComponent
@@ -118,6 +120,17 @@ async function openRoom(world: RoomsWorld, more: object = {}) {
   return { server, alice, roomId: roomId as string }
 }
 
+const listForged = sqlQuery<Record<never, never>, { readonly json: string }>(
+  'test_listForged',
+  "select json from events where json like '%mallory%' and json like '%join_authorised_via_users_server%'",
+)
+
+async function lock({ composed: { deps } }: WorldServer, { id }: WorldUser, locked: boolean): Promise<void> {
+  const userNid = await deps.database.read((conn) => deps.roomCache.userNid(conn, id))
+  const flags = { locked, suspended: false, admin: false }
+  await deps.database.write((tx) => putAccountFlags(tx, userNid ?? 0, flags))
+}
+
 describe('handshakes of a hostile server', () => {
   const other = generateSigningKey((size) => randomBytes(size))
   const bad: readonly (readonly [string, Twist])[] = [
@@ -170,12 +183,12 @@ describe('handshakes of a hostile server', () => {
     await using world = await RoomsWorld.start('a.test')
     const evil = world.evil('evil.test')
     const server = world.server('a.test')
-    const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+    const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
     const { room_id: club } = await alice.ok('POST', '/createRoom', { room_version: '11', preset: 'public_chat' })
     const rule = { join_rule: 'restricted', allow: [{ type: 'm.room_membership', room_id: club }] }
     const { room_id: roomId } = await alice.ok('POST', '/createRoom', {
       room_version: '11',
-      power_level_content_override: { invite: 50 },
+      power_level_content_override: { invite: 50, users: { [alice.id]: 100, [carol.id]: 100 } },
       initial_state: [{ type: 'm.room.join_rules', content: rule }],
     })
     const ours = (text: string) => text.includes('"a.test":{')
@@ -213,6 +226,15 @@ describe('handshakes of a hostile server', () => {
     const powerless = await send(evil, server, roomId, 'join', await forged(bob.id))
     expect(powerless).toMatchObject({ status: 403 })
     expect(ours(powerless.text)).toBe(false)
+    // she has the power, and is not in the room
+    expect(await send(evil, server, roomId, 'join', await forged(carol.id))).toMatchObject({ status: 403 })
+    // the rules of the room know nothing of accounts
+    await lock(server, alice, true)
+    expect(await send(evil, server, roomId, 'join', await forged(alice.id))).toMatchObject({ status: 403 })
+    await lock(server, alice, false)
+    // not even what is refused in the end has been signed
+    const stored = await server.composed.deps.database.read((conn) => listForged(conn))
+    expect(stored.filter(({ json }) => ours(json))).toEqual([])
     const joined = await handshake(evil, server, roomId, 'join')
     expect(joined).toMatchObject({
       status: 200,

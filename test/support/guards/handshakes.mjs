@@ -1,13 +1,11 @@
-import { alone, answers, door, edit, handshakes } from './entry.mjs'
+import { alone, answers, atHandshakes, atInvites, door, edit, guardsIn as of, handshakes } from './entry.mjs'
 
-const of =
-  (file) =>
-  (name, cut, put, ...red) => ({ name, edits: [edit(file, cut, put)], red })
 const handed = of('src/rooms/handshake.ts')
 const template = of('src/rooms/template.ts')
 const adopt = of('src/rooms/adopt-signatures.ts')
 const invite = of('src/rooms/accept-invite.ts')
 const join = of('src/rooms/accept-join.ts')
+const authoriser = of('src/rooms/authoriser.ts')
 const restricted = handshakes('our signature goes onto a restricted')
 const adopted = answers('in a restricted room has our own join')
 const noInvite = handshakes('what is no invite')
@@ -72,25 +70,31 @@ export const handshakeGuards = [
     'if (event.stateKey === null)',
     refused('another state key'),
   ),
-  handed(
-    'handed: unchanged',
-    'if (hashRefusal !== undefined)',
-    'if (hashRefusal === null)',
-    door('with a wrong content', '11', 'send_|invite'),
-  ),
+  {
+    ...handed(
+      'handed: unchanged',
+      'if (hashRefusal !== undefined)',
+      'if (hashRefusal === null)',
+      door('with a wrong content'),
+    ),
+    at: `${atHandshakes}|${atInvites}`,
+  },
   handed(
     'handed: signed by the origin',
     'if (signatureRefusal !== undefined)',
     'if (signatureRefusal === null)',
     handshakes('an event that is unsigned'),
   ),
-  invite(
-    'invite: signed by all who must',
-    'if (refusal !== undefined)',
-    'if (refusal === null)',
-    door('later than its key', '11', 'invite'),
-    door('with an id that another', '11', 'invite'),
-  ),
+  {
+    ...invite(
+      'invite: signed by all who must',
+      'if (refusal !== undefined)',
+      'if (refusal === null)',
+      door('later than its key'),
+      door('with an id that another'),
+    ),
+    at: atInvites,
+  },
   invite('invite: a room version we know', 'if (version === undefined)', 'if (version === null)', noInvite),
   invite(
     'invite: of a user of ours',
@@ -116,6 +120,25 @@ export const handshakeGuards = [
     'void assertMeetsCondition',
     restricted,
   ),
+  join(
+    'restricted join: by one who may authorise',
+    'if (!(await mayAuthorise(conn, deps, current, authoriser)))',
+    'if (!(await mayAuthorise(conn, deps, current, authoriser)) && false)',
+    restricted,
+  ),
+  authoriser(
+    'authoriser: in the room',
+    "if (create === undefined || member?.content.membership !== 'join') return false",
+    'if (create === undefined) return false',
+    restricted,
+  ),
+  authoriser(
+    'authoriser: with the power to invite',
+    'if (levels.levelOf(userId) < levels.invite) return false',
+    'void levels',
+    restricted,
+  ),
+  authoriser('authoriser: of an account that may act', ' && !account.locked', '', restricted),
   of('src/rooms/make-template.ts')(
     'template for users of the origin',
     'if (serverNameOf(userId) !== origin)',

@@ -1,4 +1,16 @@
-import { alone, door, edit, gate, graph, requests } from './entry.mjs'
+import {
+  alone,
+  atHandshakes,
+  atOutliers,
+  atTimeline,
+  door,
+  edit,
+  gate,
+  graph,
+  guardsIn as of,
+  requests,
+} from './entry.mjs'
+import { previousNamed } from './second-lines.mjs'
 
 const live = 'src/rooms/live.ts'
 const outliers = 'src/rooms/outliers.ts'
@@ -7,9 +19,6 @@ const selection = 'src/protocol/auth/selection.ts'
 const install = 'src/rooms/install-remote-room.ts'
 const request = 'src/federation/verify-request.ts'
 const xMatrix = 'src/protocol/x-matrix.ts'
-const of =
-  (file) =>
-  (name, cut, put, ...red) => ({ name, edits: [edit(file, cut, put)], red })
 const liveGuard = of(live)
 const outlierGuard = of(outliers)
 const fetchGuard = of(fetch)
@@ -21,7 +30,6 @@ const rejectedAuth = edit(
   'if (rejected) return `auth event ${authEvent.eventId} was rejected`',
   'void rejected',
 )
-const namesNone = "if (prevEventIds.length === 0) return refuse('it names no previous events')"
 const otherRoom = edit(selection, 'if (authEvent.roomId !== event.roomId) return', 'if (false) return')
 
 /** Checks 4 to 7 on receipt of a PDU: the graph, authorization, rooms kept apart; and who asks. */
@@ -31,16 +39,20 @@ export const roomGuards = [
       'live: no other create event',
       "if (event.type === 'm.room.create' && prevEventIds.length === 0) {",
       'if (prevEventIds === undefined) {',
-      door('a second create', '11', '/send'),
+      door('a second create'),
     ),
-    behind: { name: 'live: previous events are named', edits: [edit(live, namesNone)] },
+    at: atTimeline,
+    lines: [previousNamed],
   },
-  outlierGuard(
-    'outliers: no other create event',
-    "if (event.type === 'm.room.create' && hasCreate) {",
-    'if (hasCreate === undefined) {',
-    door('a second create'),
-  ),
+  {
+    ...outlierGuard(
+      'outliers: no other create event',
+      "if (event.type === 'm.room.create' && hasCreate) {",
+      'if (hasCreate === undefined) {',
+      door('a second create'),
+    ),
+    at: atOutliers,
+  },
   liveGuard(
     'live: previous events are named',
     "if (prevEventIds.length === 0) return refuse('it names no previous events')",
@@ -67,6 +79,7 @@ export const roomGuards = [
   ),
   {
     name: 'live: auth events of this room',
+    at: `${atTimeline}|${atHandshakes}`,
     edits: [
       edit(
         live,
@@ -74,7 +87,7 @@ export const roomGuards = [
         'row === undefined) return undefined',
       ),
     ],
-    red: [door('with auth events of', '11', '/send|get_missing')],
+    red: [door('with auth events of')],
   },
   liveGuard(
     'live: another event under the id of an outlier',
@@ -127,18 +140,24 @@ export const roomGuards = [
     graph('what is soft-failed'),
     gate('what a banned user'),
   ),
-  outlierGuard(
-    'outliers: of no other room',
-    'row !== undefined && row.roomNid === room.nid) wanted',
-    'row !== undefined) wanted',
-    door('with auth events of', '11', 'state answered|send_join answered'),
-  ),
-  outlierGuard(
-    'outliers: the auth chain is complete',
-    'if (authEvents.includes(undefined) || ',
-    'if (authEvents.length > 99 || ',
-    door('with auth events of', '11', 'state answered|send_join answered'),
-  ),
+  {
+    ...outlierGuard(
+      'outliers: of no other room',
+      'row !== undefined && row.roomNid === room.nid) wanted',
+      'row !== undefined) wanted',
+      door('with auth events of'),
+    ),
+    at: atOutliers,
+  },
+  {
+    ...outlierGuard(
+      'outliers: the auth chain is complete',
+      'if (authEvents.includes(undefined) || ',
+      'if (authEvents.length > 99 || ',
+      door('with auth events of'),
+    ),
+    at: atOutliers,
+  },
   outlierGuard(
     'outliers: allowed by their auth events',
     'const rejected = checkAuthEvents(event, authEvents as CheckedEvent[], create)',

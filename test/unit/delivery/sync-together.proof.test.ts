@@ -1,14 +1,15 @@
 import { describe, expect, test, vi } from 'vitest'
 import { setMarks } from '../../../src/delivery/receipts.ts'
+import { setTyping } from '../../../src/delivery/typing.ts'
 import type { EventId, RoomId } from '../../../src/protocol/ids.ts'
 import { putAccountData } from '../../../src/store/account-data.ts'
 import { isFull, scale, seed } from '../../support/scale.ts'
 import { Seeded } from '../../support/seeded.ts'
 import { engines } from '../../support/store.ts'
 import { DeliveryWorld } from './delivery-world.ts'
-
 import { Life, ask, erase, isRefused, ordered, peopleOf } from './life.ts'
 import type { Answer, Person, Section } from './life.ts'
+
 describe.each(engines)('readers who are answered together, on %s', (engine) => {
   test('each gets exactly what they would get alone', async () => {
     for (let run = 0; run < scale(2, 20); run++) {
@@ -90,6 +91,67 @@ describe.each(engines)('readers who are answered together, on %s', (engine) => {
       [all, 1, 0, 1],
       [all, 2, 1, 0],
       [[], 0, 0, 0],
+    ])
+  })
+
+  test('what an erased person wrote: whole for who was there, pruned for who came later', async () => {
+    await using world = await DeliveryWorld.start(engine)
+    const people = await peopleOf(world)
+    const [alice, bob, carol, dave, erin, frank] = people as [Person, Person, Person, Person, Person, Person]
+    const room = (await world.engine.room(alice.userId)).id
+    const other = (await world.engine.room(alice.userId)).id
+    for (const { userId } of [bob, carol, dave]) await world.join(room, userId)
+    for (const { userId } of [bob, carol, dave, erin, frank]) await world.join(other, userId)
+    for (const person of people) person.together = (await ask(world, person, 'TOGETHER', undefined)).next_batch
+    const words = await world.say(room, carol.userId, 'of carol')
+    await world.say(other, bob.userId, 'of bob')
+    await setMarks(world.deps, carol.requester, room, [{ type: 'm.read', eventId: words }])
+    await setTyping(world.deps, carol.requester, room, { isTyping: true })
+    await erase(world, carol)
+    for (const { userId } of [erin, frank]) await world.join(room, userId)
+    const readers = [alice, bob, dave, erin, frank]
+    const answers = await Promise.all(readers.map((person) => ask(world, person, 'TOGETHER', person.together)))
+    const seen = answers.map((answer) => {
+      const { join } = (answer as unknown as { rooms: { join: Record<RoomId, Section> } }).rooms
+      const of = (id: RoomId) => (join[id] as Section).timeline.events.flatMap(({ content }) => content.body ?? [])
+      const ephemeral = JSON.stringify((join[room] as Section).ephemeral.events)
+      return [of(room), of(other), ephemeral.includes(carol.userId)]
+    })
+    const whole = [['of carol'], ['of bob'], false]
+    const pruned = [[], ['of bob'], false]
+    expect(seen).toEqual([whole, whole, whole, pruned, pruned])
+    world.deps.typing.stop()
+  })
+
+  test('who are behind differently, in rooms with as many events', async () => {
+    await using world = await DeliveryWorld.start(engine)
+    const people = await peopleOf(world)
+    const [alice, bob, , dave, erin] = people as [Person, Person, Person, Person, Person]
+    const rooms: RoomId[] = []
+    for (const { userId } of [alice, alice]) rooms.push((await world.engine.room(userId)).id)
+    const [room, other] = rooms as [RoomId, RoomId]
+    for (const { userId } of [bob, dave, erin]) for (const id of rooms) await world.join(id, userId)
+    const words = await world.say(room, alice.userId, 'words')
+    for (const person of [alice, bob]) person.together = (await ask(world, person, 'TOGETHER', undefined)).next_batch
+    await setMarks(world.deps, dave.requester, room, [{ type: 'm.read', eventId: words }])
+    alice.together = (await ask(world, alice, 'TOGETHER', alice.together)).next_batch
+    await setMarks(world.deps, erin.requester, room, [{ type: 'm.read', eventId: words }])
+    const to = (id: EventId, relType: string) => ({ 'm.relates_to': { rel_type: relType, event_id: id } })
+    await world.say(room, dave.userId, 'about it', to(await world.say(room, dave.userId, 'said'), 'm.reference'))
+    const before = await world.say(other, dave.userId, 'before')
+    const edited = { 'm.new_content': { msgtype: 'm.text', body: 'after' } }
+    await world.say(other, dave.userId, '* after', { ...to(before, 'm.replace'), ...edited })
+    const readers = [alice, bob]
+    const answers = await Promise.all(readers.map((person) => ask(world, person, 'TOGETHER', person.together)))
+    const seen = answers.map((answer) => {
+      const { join } = (answer as unknown as { rooms: { join: Record<RoomId, Section> } }).rooms
+      const receipts = JSON.stringify((join[room] as Section).ephemeral.events)
+      const kinds = rooms.map((id) => /"m\.relations":\{"([a-z.]+)/.exec(JSON.stringify(join[id]))?.[1])
+      return [receipts.includes(dave.userId), receipts.includes(erin.userId), ...kinds]
+    })
+    expect(seen).toEqual([
+      [false, true, 'm.reference', 'm.replace'],
+      [true, true, 'm.reference', 'm.replace'],
     ])
   })
 
