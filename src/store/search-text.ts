@@ -14,12 +14,17 @@ export interface TextHit {
   readonly key: readonly (number | string)[]
 }
 
+type Row = Record<string, number | string | null>
+type Key = readonly (number | string)[]
+
 interface Searched {
   readonly table: string
   readonly column: string
   readonly subjects: readonly string[]
   readonly primary: readonly string[]
-  readonly find: ReturnType<typeof sqlQuery<{ needle: string; most: number }, Record<string, number | string | null>>>
+  readonly first: ReturnType<typeof sqlQuery<{ needle: string; most: number }, Row>>
+  /** as `first`, after the row of a key: its parts are `k0`, `k1` and so on */
+  readonly next: ReturnType<typeof sqlQuery<{ needle: string; most: number } & Record<string, number | string>, Row>>
 }
 
 const searched: readonly Searched[] = tables.flatMap(({ name, columns, map, primary }) =>
@@ -28,29 +33,46 @@ const searched: readonly Searched[] = tables.flatMap(({ name, columns, map, prim
     .map(([column]): Searched => {
       const wanted = [...new Set([...primary, ...map.subject, column])].join(', ')
       const where = { sqlite: `instr(${column}, :needle) > 0`, postgres: `strpos(${column}, :needle) > 0` }
+      const key = primary.join(', ')
+      const after = `(${key}) > (${primary.map((_, i) => `:k${i}`).join(', ')})`
+      const end = `order by ${key} limit :most`
       return {
         table: name,
         column,
         subjects: map.subject,
         primary,
-        find: sqlQuery(
+        first: sqlQuery(
           `search_${name}_${column}`,
-          ({ engine }) => `select ${wanted} from ${name} where ${where[engine]} limit :most`,
+          ({ engine }) => `select ${wanted} from ${name} where ${where[engine]} ${end}`,
+        ),
+        next: sqlQuery(
+          `search_on_${name}_${column}`,
+          ({ engine }) => `select ${wanted} from ${name} where ${where[engine]} and ${after} ${end}`,
         ),
       }
     }),
 )
 
-/** Every text column of every table, one at a time: where `needle` stands, exactly as written; at most `most` rows of each. */
+/**
+ * Every text column of every table, one after the other: all rows in which `needle` stands, exactly as written, at most
+ * `most` of them at a time.
+ */
 export async function* searchTables(conn: Conn, needle: string, most: number): AsyncGenerator<TextHit[]> {
-  for (const { table, column, subjects, primary, find } of searched) {
-    const rows = await find(conn, { needle, most })
-    yield rows.map((row) => ({
-      table,
-      column,
-      text: String(row[column] ?? ''),
-      subjects: subjects.map((name) => row[name] ?? null),
-      key: primary.map((name) => row[name] as number | string),
-    }))
+  for (const { table, column, subjects, primary, first, next } of searched) {
+    const keyOf = (row: Row): Key => primary.map((name) => row[name] as number | string)
+    let rows = await first(conn, { needle, most })
+    for (;;) {
+      yield rows.map((row) => ({
+        table,
+        column,
+        text: String(row[column] ?? ''),
+        subjects: subjects.map((name) => row[name] ?? null),
+        key: keyOf(row),
+      }))
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < most) break
+      const after = Object.fromEntries(keyOf(last).map((part, i) => [`k${i}`, part]))
+      rows = await next(conn, { needle, most, ...after })
+    }
   }
 }

@@ -14,14 +14,15 @@ import { countRowsOfSubject } from '../../store/scrub.ts'
 import { searchTables } from '../../store/search-text.ts'
 import type { TextHit } from '../../store/search-text.ts'
 import { findUserNid } from '../../store/users.ts'
+import { nextTurn } from '../../util/next-turn.ts'
 import type { PrivacyDeps } from '../deps.ts'
 import { addUp, countIn } from './findings.ts'
 import type { Finding, Term } from './findings.ts'
 
 type Deps = Pick<PrivacyDeps, 'database' | 'roomCache' | 'clock' | 'erased'>
 
-/** Rows looked at of each column: more than that is only counted on. */
-const mostRows = 10_000
+/** So many rows of a column are judged before others have their turn. */
+const rowsAtOnce = 500
 
 /** What the tables hold of a person; `terms` are looked for in every text column. */
 export interface TableSearch {
@@ -75,17 +76,21 @@ export async function searchPerson(deps: Deps, userId: UserId, also: readonly st
     const rows = userNid === undefined ? [] : await listErasuresOfUser(conn, userNid)
     const erasure = rows.findLast(({ state }) => state !== 'CANCELLED')
     const context: Context = { conn, userId, userNid, erasure }
-    const found: Finding[] = []
+    let found: Finding[] = []
     const counts: Record<string, number> = {}
     if (userNid !== undefined) found.push(...(await rowsOf(context, userNid)))
     for (const term of termsOf(userId, also)) {
       for (const text of new Set([term.text, JSON.stringify(term.text).slice(1, -1)]))
-        for await (const hits of searchTables(conn, text, mostRows)) {
+        for await (const hits of searchTables(conn, text, rowsAtOnce)) {
           for (const hit of hits) {
             const count = countIn(hit.text, text)
             counts[term.what] = (counts[term.what] ?? 0) + count
             const { may_be, why } = await judge(deps, context, term, hit)
             found.push({ where: `${hit.table}.${hit.column}`, what: term.what, count, may_be, why })
+          }
+          if (hits.length === rowsAtOnce) {
+            found = addUp(found)
+            await nextTurn()
           }
         }
     }

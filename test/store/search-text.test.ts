@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { globalRoom, putAccountData } from '../../src/store/account-data.ts'
+import type { TextHit } from '../../src/store/search-text.ts'
+import { searchTables } from '../../src/store/search-text.ts'
+import { engines, makePlace } from '../support/store.ts'
+
+test.each(engines)('%s: a text is found in every row that holds it, however many they are', async (engine) => {
+  await using place = await makePlace(engine)
+  const database = await place.open()
+  const types = Array.from({ length: 23 }, (_, i) => `type ${String(i).padStart(2, '0')}`)
+  await database.write(async (tx) => {
+    for (const userNid of [1, 2])
+      for (const type of types)
+        await putAccountData(tx, { userNid, roomNid: globalRoom, type, content: `{"text":"a needle ${type}"}` })
+    await putAccountData(tx, { userNid: 3, roomNid: globalRoom, type: 'other', content: '{}' })
+  })
+  for (const most of [1, 5, 23, 46, 100]) {
+    const found: TextHit[] = []
+    await database.read(async (conn) => {
+      for await (const hits of searchTables(conn, 'needle', most)) {
+        expect(hits.length).toBeLessThanOrEqual(most)
+        found.push(...hits)
+      }
+    })
+    const wanted = [1, 2].flatMap((nid) => types.map((type) => [nid, globalRoom, type]))
+    expect(found.map(({ key }) => key)).toEqual(wanted)
+    expect(new Set(found.map(({ table, column }) => `${table}.${column}`))).toEqual(new Set(['account_data.content']))
+  }
+})
