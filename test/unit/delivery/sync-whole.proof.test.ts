@@ -9,7 +9,7 @@ import { sqlQuery } from '../../../src/store/query.ts'
 import { countUnreadOfRooms } from '../../../src/store/unread-rooms.ts'
 import type { UnreadRoom } from '../../../src/store/unread-rooms.ts'
 import { countUnread } from '../../../src/store/unread.ts'
-import { scale, seed } from '../../support/scale.ts'
+import { isFull, scale, seed } from '../../support/scale.ts'
 import { Seeded } from '../../support/seeded.ts'
 import { engines, makePlace } from '../../support/store.ts'
 import { DeliveryWorld } from './delivery-world.ts'
@@ -59,43 +59,47 @@ async function compareUnread(conn: Conn, people: readonly Person[], rooms: reado
 }
 
 describe.each(engines)('whole answers of /sync, on %s', (engine) => {
-  test('rows from memory and rooms read together are what the database has, in each process', async () => {
-    for (let run = 0; run < scale(2, 20); run++) {
-      const from = seed(70_000) + run
-      await using place = await makePlace(engine)
-      await using world = await DeliveryWorld.start(engine, place)
-      await using other = engine === 'postgres' ? await DeliveryWorld.start(engine, place) : undefined
-      const random = new Seeded(from)
-      const people = await peopleOf(world)
-      const [first] = people as [Person]
-      const levels = { users_default: 50, users: { [first.userId]: 100 } }
-      const rooms: RoomId[] = []
-      const nids: number[] = []
-      for (const version of ['10', '11', '11', '10', '11']) {
-        const { id, nid } = await world.engine.room(first.userId, { powerLevels: levels, version })
-        rooms.push(id)
-        nids.push(nid)
-        for (const { userId } of people.slice(1)) if (random.chance(0.8)) await world.join(id, userId)
-      }
-      const life = new Life(world, random, people, rooms)
-      for (let round = 0; round < 8; round++) {
-        for (let i = 0; i < 1 + random.below(15); i++) await life.step().catch(isRefused)
-        await pruneSome(world, random)
-        if (round === 5) await erase(world, people.at(-1) as Person)
-        for (const each of other === undefined ? [world] : [world, other])
-          await each.deps.database.snapshot(async (conn) => {
-            await compareRows(each, conn, nids, random)
-            await compareUnread(conn, people, nids, random)
-          })
-        for (const person of people) {
-          const warm = await wholeText(world, person)
-          if (other !== undefined) await expect.poll(() => wholeText(other, person), { timeout: 5_000 }).toBe(warm)
-          world.deps.roomCache.clear()
-          expect(await wholeText(world, person), `seed ${from}, round ${round}, ${person.userId}`).toBe(warm)
+  test(
+    'rows from memory and rooms read together are what the database has, in each process',
+    { timeout: isFull() ? 900_000 : 120_000 },
+    async () => {
+      for (let run = 0; run < scale(1, 20); run++) {
+        const from = seed(70_000) + run
+        await using place = await makePlace(engine)
+        await using world = await DeliveryWorld.start(engine, place)
+        await using other = engine === 'postgres' ? await DeliveryWorld.start(engine, place) : undefined
+        const random = new Seeded(from)
+        const people = await peopleOf(world)
+        const [first] = people as [Person]
+        const levels = { users_default: 50, users: { [first.userId]: 100 } }
+        const rooms: RoomId[] = []
+        const nids: number[] = []
+        for (const version of ['10', '11', '11', '10', '11']) {
+          const { id, nid } = await world.engine.room(first.userId, { powerLevels: levels, version })
+          rooms.push(id)
+          nids.push(nid)
+          for (const { userId } of people.slice(1)) if (random.chance(0.8)) await world.join(id, userId)
+        }
+        const life = new Life(world, random, people, rooms)
+        for (let round = 0; round < 5; round++) {
+          for (let i = 0; i < 1 + random.below(15); i++) await life.step().catch(isRefused)
+          await pruneSome(world, random)
+          if (round === 2) await erase(world, people.at(-1) as Person)
+          for (const each of other === undefined ? [world] : [world, other])
+            await each.deps.database.snapshot(async (conn) => {
+              await compareRows(each, conn, nids, random)
+              await compareUnread(conn, people, nids, random)
+            })
+          for (const person of people) {
+            const warm = await wholeText(world, person)
+            if (other !== undefined) await expect.poll(() => wholeText(other, person), { timeout: 5_000 }).toBe(warm)
+            world.deps.roomCache.clear()
+            expect(await wholeText(world, person), `seed ${from}, round ${round}, ${person.userId}`).toBe(warm)
+          }
         }
       }
-    }
-  })
+    },
+  )
 })
 
 /** As an erasure does it, by another process: nobody tells this one's memory. */
