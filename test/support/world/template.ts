@@ -41,7 +41,7 @@ export async function makeTemplate(count: number): Promise<Template> {
   const rooms: TemplateRoom[] = []
   for (const room of made) rooms.push(await asItIs(world, room))
   if (world.faults.length > 0) throw new Error(world.faults.join('\n'))
-  return await world.save(join(folder, 'template'), rooms)
+  return await world.save(folder, rooms)
 }
 
 async function asItIs(world: World, room: Pick<TemplateRoom, 'id' | 'version'>): Promise<TemplateRoom> {
