@@ -1,5 +1,6 @@
 import type { ReadDeps, ReadOptions } from '../../rooms/read-options.ts'
 import { nextTurn } from '../../util/next-turn.ts'
+import { RawJson } from '../../util/raw-json.ts'
 import type { DeliveryDeps } from '../deps.ts'
 import { readAccountData } from './account-data.ts'
 import type { SyncContext } from './context.ts'
@@ -13,7 +14,7 @@ import { nearPositions, readRooms } from './sections.ts'
 import { behind, isAhead } from './token.ts'
 
 /** So long several readers are answered before others have their turn. */
-const longestTurnMs = 10
+const longestTurnMs = 8
 
 /** Reads an answer, of one moment of the database. */
 export function readAnswer(deps: DeliveryDeps & ReadDeps, request: SyncRequest): Promise<SyncAnswer> {
@@ -27,10 +28,10 @@ export function readAnswer(deps: DeliveryDeps & ReadDeps, request: SyncRequest):
 /** Readers of one moment, each by themselves but for what is the same for all; gives back those it does not come to. */
 async function answerTogether(deps: DeliveryDeps & ReadDeps, batch: readonly Asked[]): Promise<readonly Asked[]> {
   return deps.database.snapshot(async (conn) => {
+    let turnedAt = deps.clock.monotonic()
     const moment = await momentOf(deps, conn)
     const requests = batch.map(({ request }) => request)
     const news = await readNews(deps, moment, requests, nearPositions)
-    let turnedAt = deps.clock.monotonic()
     for (const [index, { request, resolve, reject }] of batch.entries()) {
       try {
         resolve(await read(deps, moment, request, news.get(request)))
@@ -45,6 +46,15 @@ async function answerTogether(deps: DeliveryDeps & ReadDeps, batch: readonly Ask
     }
     return []
   })
+}
+
+/** Written once, not with each answer. */
+const ofDevices = {
+  presence: new RawJson('{"events":[]}'),
+  to_device: new RawJson('{"events":[]}'),
+  device_lists: new RawJson('{"changed":[],"left":[]}'),
+  device_one_time_keys_count: new RawJson('{}'),
+  device_unused_fallback_key_types: new RawJson('[]'),
 }
 
 async function read(
@@ -66,11 +76,7 @@ async function read(
       next_batch: next,
       ...(data.global.length > 0 ? { account_data: { events: data.global } } : {}),
       ...(rooms === undefined ? {} : { rooms }),
-      presence: { events: [] },
-      to_device: { events: [] },
-      device_lists: { changed: [], left: [] },
-      device_one_time_keys_count: {},
-      device_unused_fallback_key_types: [],
+      ...ofDevices,
     },
   }
 }

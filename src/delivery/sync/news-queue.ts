@@ -13,7 +13,7 @@ export interface Asked {
 export type AnswerTogether = (batch: readonly Asked[]) => Promise<readonly Asked[]>
 
 /** So many are answered before the event loop has its turn: some hundredths of a millisecond each. */
-const mostAtOnce = 100
+const mostAtOnce = 250
 
 /**
  * Readers who want what is new, in the order in which they came: those who came in one turn of the event loop are answered
