@@ -39,7 +39,12 @@ export const readerGuards = [
     '',
     mount('only the answer that tells'),
   ),
-  timeline('readers: what they may see', ' && (await standing.maySee(row))', '', ofOneMessage),
+  timeline(
+    'readers: what they may see',
+    'if (!(standing.isSeenLikeOthers(row) ?? (await standing.maySee(row)))) continue\n',
+    '',
+    ofOneMessage,
+  ),
   timeline('readers: nothing of whom they ignore', '!isIgnored(context.ignored, row) && ', '', ofOneMessage),
   ephemeral(
     'readers: private receipts are their own',
