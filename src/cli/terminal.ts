@@ -5,6 +5,8 @@ import type { Terminal } from './cli.ts'
 
 /** The process's own terminal. */
 export function processTerminal(): Terminal {
+  // nobody reads any more: what is said is lost, and a line about that would be the next one to be lost
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   return {
     env: process.env,
     isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,

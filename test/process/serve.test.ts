@@ -144,6 +144,25 @@ describe('serve', () => {
     expect((await second.ended).code).toBe(0)
   })
 
+  test('goes on quietly when nobody reads its log any more', async () => {
+    const { url, child } = await serving({ logging: { level: 'debug' } })
+    child.stdout?.destroy()
+    child.stderr?.destroy()
+    for (let i = 0; i < 5; i++) expect((await logIn(url, 'nobody')).status).toBe(403)
+    const ticks = () => {
+      const fields = (readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1] ?? '').split(' ')
+      return Number(fields[11]) + Number(fields[12])
+    }
+    const before = ticks()
+    await pause(1_500)
+    // a line about a line that could not be written, and one about that, takes all of a processor: 150 ticks
+    expect(ticks() - before).toBeLessThan(50)
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+    child.kill('SIGTERM')
+    await new Promise((resolve) => child.once('exit', resolve))
+    expect(child.exitCode).toBe(0)
+  })
+
   test('a second server on the same data is refused with one line', async () => {
     const first = await serving()
     const [port] = await freePorts(1)
