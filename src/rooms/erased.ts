@@ -16,6 +16,7 @@ export class ErasedUsers {
   readonly #byNid = new Map<number, Erased>()
   readonly #onMoved: () => void
   #epoch = -1
+  #version = 0
 
   /** `onMoved` is called when another process erased somebody: what was made of events before is void. */
   constructor(onMoved: () => void = () => undefined) {
@@ -29,6 +30,7 @@ export class ErasedUsers {
     const rows = await listErasedUsers(conn)
     // A snapshot from before an erasure may ask last; what is known since stays known.
     if (epoch < this.#epoch) return
+    this.#version++
     // Who was erased here meanwhile may be missing in these rows.
     const since = [...this.#byNid].filter(([userNid, erased]) => before.get(userNid) !== erased)
     this.#byNid.clear()
@@ -50,6 +52,11 @@ export class ErasedUsers {
     this.#onMoved()
   }
 
+  /** Moves with every change: what was made of events at another one may show what is erased. */
+  get version(): number {
+    return this.#version
+  }
+
   get isEmpty(): boolean {
     return this.#byNid.size === 0
   }
@@ -61,17 +68,21 @@ export class ErasedUsers {
 
   /** A user was erased. */
   add(userNid: number, erased: Erased): void {
+    this.#version++
     this.#byNid.set(userNid, erased)
   }
 
   /** An erased user of another server is active again from `ts` on. */
   returned(userNid: number, ts: number): void {
     const known = this.#byNid.get(userNid)
-    if (known !== undefined) this.#byNid.set(userNid, { ...known, returnedTs: ts })
+    if (known === undefined) return
+    this.#version++
+    this.#byNid.set(userNid, { ...known, returnedTs: ts })
   }
 
   /** An erasure was cancelled. */
   remove(userNid: number): void {
+    this.#version++
     this.#byNid.delete(userNid)
   }
 }

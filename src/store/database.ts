@@ -56,6 +56,11 @@ export interface Database {
   durable(): Promise<void>
   /** The positions up to which `conn` may read the streams: committed, durable, and complete. Ask before reading rows. */
   streamVector(conn: Conn): Promise<StreamVector>
+  /**
+   * Whether these are the positions of all that is committed now, on disk or not: whoever read up to them misses nothing.
+   * Said without a statement; false where another process may have written.
+   */
+  isAt(vector: StreamVector): boolean
   /** Calls after every sync that moved a position; the function returned ends it. */
   onCommitted(listener: CommitListener): () => void
   /** Rewrites the files so that deleted rows are gone from free pages, indexes, statistics and the log. Takes long. */

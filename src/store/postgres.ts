@@ -106,6 +106,10 @@ class PostgresDatabase implements Database {
     return new Map((await listPositions(conn)).map(({ writer_nid, position }) => [writer_nid, position]))
   }
 
+  isAt(): boolean {
+    return false
+  }
+
   onCommitted(listener: CommitListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

@@ -132,6 +132,10 @@ class SqliteDatabase implements Database {
     )
   }
 
+  isAt(vector: StreamVector): boolean {
+    return vector.size === 1 && vector.get(this.writerNid) === this.#driver.position
+  }
+
   onCommitted(listener: CommitListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

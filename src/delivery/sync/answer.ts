@@ -3,6 +3,7 @@ import { nextTurn } from '../../util/next-turn.ts'
 import { RawJson } from '../../util/raw-json.ts'
 import type { DeliveryDeps } from '../deps.ts'
 import { readAccountData } from './account-data.ts'
+import type { AccountData } from './account-data.ts'
 import type { SyncContext } from './context.ts'
 import type { SyncAnswer, SyncRequest } from './request.ts'
 import { momentOf } from './moment.ts'
@@ -11,6 +12,7 @@ import type { Asked } from './news-queue.ts'
 import { readNews } from './news.ts'
 import type { News } from './news.ts'
 import { nearPositions, readRooms } from './sections.ts'
+import type { Sections } from './sections.ts'
 import { behind, isAhead } from './token.ts'
 
 /** So long several readers are answered before others have their turn. */
@@ -57,6 +59,11 @@ const ofDevices = {
   device_unused_fallback_key_types: new RawJson('[]'),
 }
 
+/** The answer to a reader for whom there is nothing new up to `next`. */
+export function emptyBody(next: string): object {
+  return { next_batch: next, ...ofDevices }
+}
+
 async function read(
   deps: DeliveryDeps & ReadDeps,
   moment: Moment,
@@ -72,13 +79,30 @@ async function read(
   return {
     isEmpty,
     now,
-    body: {
-      next_batch: next,
-      ...(data.global.length > 0 ? { account_data: { events: data.global } } : {}),
-      ...(rooms === undefined ? {} : { rooms }),
-      ...ofDevices,
-    },
+    body: isEmpty ? emptyBody(next) : bodyOf(moment, data, rooms),
   }
+}
+
+function bodyOf({ next, bodies }: Moment, { global }: AccountData, rooms: Sections | undefined): object {
+  const section = global.length === 0 && rooms !== undefined ? onlySection(rooms) : undefined
+  const known = section && bodies.get(section)
+  if (known !== undefined) return known
+  const body = {
+    next_batch: next,
+    ...(global.length > 0 ? { account_data: { events: global } } : {}),
+    ...(rooms === undefined ? {} : { rooms }),
+    ...ofDevices,
+  }
+  if (section === undefined) return body
+  const text = RawJson.of(body)
+  bodies.set(section, text)
+  return text
+}
+
+/** The section of the one room that there is something of, where that is a joined one; many readers may get the same. */
+function onlySection(rooms: Sections): RawJson | undefined {
+  const [only, ...others] = Object.values(rooms.join ?? {})
+  return only instanceof RawJson && others.length === 0 && Object.keys(rooms).length === 1 ? only : undefined
 }
 
 async function makeContext(

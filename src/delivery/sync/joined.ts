@@ -6,11 +6,12 @@ import { UserStanding } from '../../rooms/standing.ts'
 import type { ReadRow } from '../../store/read-rows.ts'
 import type { SyncRoomRow } from '../../store/sync.ts'
 import { listMembershipHistory } from '../../store/timeline.ts'
-import { RawJson } from '../../util/raw-json.ts'
+import { RawJson, stringify } from '../../util/raw-json.ts'
 import { sumUnread } from '../unread.ts'
 import type { RoomUnread, Unread } from '../unread.ts'
 import type { AccountData } from './account-data.ts'
 import { roomAccountData } from './account-data.ts'
+import { withCounts } from './alike.ts'
 import type { SyncContext } from './context.ts'
 import { ephemeralEvents } from './ephemeral.ts'
 import { endGroup, stateNids, stateTexts } from './state.ts'
@@ -63,12 +64,13 @@ export async function findJoined(
 /** A joined room in an answer; undefined where there is nothing that the reader does not know. `stored`: rows of its state. */
 export async function showJoined(
   context: SyncContext,
-  { row, room, isWhole, isFull, standing, timeline, showsSummary, heroes, stateNids: nids }: JoinedRoom,
+  each: JoinedRoom,
   stored: ReadonlyMap<number, ReadRow>,
   data: AccountData,
   unread: () => Promise<RoomUnread | undefined>,
 ): Promise<RawJson | undefined> {
-  const { request, since } = context
+  const { request, since, news } = context
+  const { row, room, isWhole, isFull, standing, timeline, showsSummary, heroes, stateNids: nids } = each
   const state = await stateTexts(context, room, standing, nids, stored)
   const events = await timelineTexts(context, room, standing, timeline)
   const ephemeral = await ephemeralEvents(context, room, {
@@ -78,15 +80,24 @@ export async function showJoined(
   const accountData = await roomAccountData(context, data, room, isWhole)
   const isEmpty = events.length === 0 && state.length === 0 && ephemeral.length === 0 && accountData.length === 0
   if (isEmpty && !isFull && !timeline.isLimited) return undefined
-  // written at once: an object, and the pieces of its text, would be kept until all other rooms are read
-  return RawJson.of({
+  const parts = {
     ...(showsSummary ? { summary: summaryOf(row, heroes) } : {}),
     [request.stateAfterKey ?? 'state']: eventList(state),
     timeline: timelineOf(events, timeline),
     ephemeral: { events: ephemeral },
     account_data: { events: accountData },
-    ...unreadOf(await unread(), request.filter.room.timeline.unreadThreadNotifications),
-  })
+  }
+  const counts = unreadOf(await unread(), request.filter.room.timeline.unreadThreadNotifications)
+  // written at once: an object, and the pieces of its text, would be kept until all other rooms are read
+  if (news === undefined) return RawJson.of({ ...parts, ...counts })
+  const head = stringify(parts)
+  const shared = await news.shared.offer(context, each, data, head)
+  return shared === undefined ? RawJson.joining(head, stringify(counts)) : withCounts(shared, stringify(counts))
+}
+
+/** The unread counts of a room in an answer: an object whose members are the room's. */
+export function countsText({ request }: SyncContext, unread: RoomUnread | undefined): string {
+  return stringify(unreadOf(unread, request.filter.room.timeline.unreadThreadNotifications))
 }
 
 /** Was the reader in the room at the token? */

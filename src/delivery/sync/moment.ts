@@ -6,6 +6,7 @@ import type { ReadRow } from '../../store/read-rows.ts'
 import type { ShownReceipt } from '../../store/receipts.ts'
 import { readVector } from '../../store/sync.ts'
 import { Memo } from '../../util/memo.ts'
+import type { RawJson } from '../../util/raw-json.ts'
 import type { DeliveryDeps } from '../deps.ts'
 import { formatSyncToken } from './token.ts'
 import type { SyncToken } from './token.ts'
@@ -19,6 +20,8 @@ export interface Moment {
   readonly timelines: Memo<readonly ReadRow[]>
   readonly receipts: Memo<readonly ShownReceipt[]>
   readonly shared: SharedReads
+  /** whole answers that tell of one room, by its section */
+  readonly bodies: Map<RawJson, RawJson>
 }
 
 /** The moment that a connection sees, inside a snapshot. */
@@ -32,5 +35,6 @@ export async function momentOf(deps: DeliveryDeps & ReadDeps, conn: Conn): Promi
     timelines: new Memo(),
     receipts: new Memo(),
     shared: makeSharedReads(),
+    bodies: new Map(),
   }
 }

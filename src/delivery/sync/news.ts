@@ -6,6 +6,7 @@ import type { DeliveryDeps } from '../deps.ts'
 import type { CountedRoom } from '../unread.ts'
 import { readUnreadTogether } from '../unread-together.ts'
 import type { UnreadReads } from '../unread-reads.ts'
+import { SharedSections } from './alike.ts'
 import type { SyncRequest } from './request.ts'
 import type { Moment } from './moment.ts'
 import { behind as behindOf, distance, isAhead } from './token.ts'
@@ -17,6 +18,8 @@ export interface News {
   /** rooms that may have something for the reader */
   roomsOf(userNid: number): SyncRoomRow[]
   readonly unread: UnreadReads
+  /** what is the same for many of them */
+  readonly shared: SharedSections
 }
 
 /** Users times positions that one statement looks at: it keeps the event loop. */
@@ -86,6 +89,7 @@ async function readFor({ conn }: Moment, group: Group, requests: readonly SyncRe
     dataOf: (userNid) => data?.get(userNid) ?? [],
     roomsOf: (userNid) => rooms.get(userNid) ?? [],
     unread: await readUnreadTogether(conn, joined),
+    shared: new SharedSections(),
   }
 }
 

@@ -9,9 +9,10 @@ import { nextTurn } from '../../util/next-turn.ts'
 import { listUnread } from '../unread.ts'
 import type { RoomUnread } from '../unread.ts'
 import type { AccountData } from './account-data.ts'
+import { withCounts } from './alike.ts'
 import type { SyncContext } from './context.ts'
 import { strippedRoom } from './invited.ts'
-import { findJoined, showJoined } from './joined.ts'
+import { countsText, findJoined, showJoined } from './joined.ts'
 import type { JoinedRoom } from './joined.ts'
 import { leftRoom } from './left.ts'
 import { countedRoom } from './news.ts'
@@ -23,34 +24,45 @@ export const nearPositions = 2_000
 /** So many rooms are read together, before others have their turn. */
 const roomsPerTurn = 20
 
-type Sections = Record<'join' | 'invite' | 'knock' | 'leave', Record<string, object>>
+type AllSections = Record<'join' | 'invite' | 'knock' | 'leave', Record<string, object>>
+/** `rooms` of an answer. */
+export type Sections = Partial<AllSections>
 
 /** `rooms` of an answer; undefined where there is nothing that the reader does not know. */
-export async function readRooms(context: SyncContext, data: AccountData): Promise<Partial<Sections> | undefined> {
+export async function readRooms(context: SyncContext, data: AccountData): Promise<Sections | undefined> {
   const rows = (await candidates(context)).filter((row) => matchesRoom(context.request.filter.room, row.room_id))
-  const sections: Sections = { join: {}, invite: {}, knock: {}, leave: {} }
+  const sections: AllSections = { join: {}, invite: {}, knock: {}, leave: {} }
   for (let at = 0; at < rows.length; at += roomsPerTurn) {
     if (at > 0) await nextTurn()
     await addRooms(context, sections, rows.slice(at, at + roomsPerTurn), data)
   }
   const filled = Object.entries(sections).filter(([, section]) => Object.keys(section).length > 0)
-  return filled.length === 0 ? undefined : (Object.fromEntries(filled) as Partial<Sections>)
+  return filled.length === 0 ? undefined : (Object.fromEntries(filled) as Sections)
 }
 
 async function addRooms(
   context: SyncContext,
-  sections: Sections,
+  sections: AllSections,
   rows: readonly SyncRoomRow[],
   data: AccountData,
 ): Promise<void> {
-  const { deps, conn } = context
-  const rooms = new Map<SyncRoomRow, Room>()
+  const { deps, conn, news } = context
+  const isJoined = ({ membership }: SyncRoomRow) => membership === 'join'
+  let counts: Promise<Map<number, RoomUnread>> | undefined
+  const unreadIn = async (roomNid: number) => (await (counts ??= countAll(context, rows.filter(isJoined)))).get(roomNid)
+  const own: SyncRoomRow[] = []
   for (const row of rows) {
+    const shared = await news?.shared.find(context, row, data)
+    if (shared === undefined) own.push(row)
+    else sections.join[row.room_id] = withCounts(shared, countsText(context, await unreadIn(row.room_nid)))
+  }
+  if (own.length === 0) return
+  const rooms = new Map<SyncRoomRow, Room>()
+  for (const row of own) {
     const room = await deps.roomCache.find(conn, row.room_id as RoomId)
     if (room !== undefined) rooms.set(row, room)
   }
-  const joined = rows.filter(({ membership }) => membership === 'join')
-  const timelines = await firstTimelines(context, joined)
+  const timelines = await firstTimelines(context, own.filter(isJoined))
   const found: JoinedRoom[] = []
   for (const [row, room] of rooms)
     if (row.membership === 'join')
@@ -61,11 +73,9 @@ async function addRooms(
     conn,
     found.flatMap(({ stateNids }) => stateNids),
   )
-  let counts: Promise<Map<number, RoomUnread>> | undefined
   for (const each of found) {
     const { room } = each
-    const unread = async () => (await (counts ??= countAll(context, joined))).get(room.nid)
-    const section = await showJoined(context, each, stored, data, unread)
+    const section = await showJoined(context, each, stored, data, () => unreadIn(room.nid))
     if (section !== undefined) sections.join[room.id] = section
   }
 }
@@ -82,7 +92,7 @@ async function firstTimelines(
 
 async function addOther(
   context: SyncContext,
-  sections: Sections,
+  sections: AllSections,
   row: SyncRoomRow,
   room: Room,
   data: AccountData,

@@ -4,9 +4,10 @@ import type { ReadDeps } from '../../rooms/read-options.ts'
 import { viewerOf } from '../../rooms/viewer.ts'
 import type { Ending } from '../../util/ending.ts'
 import type { DeliveryDeps } from '../deps.ts'
-import { readAnswer } from './answer.ts'
-import type { StateAfterKey, SyncRequest } from './request.ts'
-import { parseSyncToken } from './token.ts'
+import type { Wait } from '../notifier.ts'
+import { emptyBody, readAnswer } from './answer.ts'
+import type { StateAfterKey, SyncAnswer, SyncRequest } from './request.ts'
+import { formatSyncToken, parseSyncToken } from './token.ts'
 
 /** What a client asks of `/sync`. */
 export interface SyncParams {
@@ -35,10 +36,7 @@ export async function sync(deps: DeliveryDeps & ReadDeps, requester: Requester, 
   const mayWait = since !== undefined && !fullState && params.timeoutMs > 0
   for (;;) {
     const wait = mayWait ? await deps.notifier.begin(requester.userNid) : undefined
-    const answer = await readAnswer(deps, request).catch((error: unknown) => {
-      wait?.end()
-      throw error
-    })
+    const answer = (wait && nothingNew(deps, request)) ?? (await readOrEnd(deps, request, wait))
     if (wait === undefined || !answer.isEmpty) {
       wait?.end()
       return answer.body
@@ -48,4 +46,23 @@ export async function sync(deps: DeliveryDeps & ReadDeps, requester: Requester, 
     // what lies before this moment is nothing to the reader
     request = { ...request, since: answer.now }
   }
+}
+
+async function readOrEnd(
+  deps: DeliveryDeps & ReadDeps,
+  request: SyncRequest,
+  wait: Wait | undefined,
+): Promise<SyncAnswer> {
+  try {
+    return await readAnswer(deps, request)
+  } catch (error) {
+    wait?.end()
+    throw error
+  }
+}
+
+/** The answer to who stands where the database is: a client that comes back at once has nothing read for it. */
+function nothingNew({ database, typing, tokenEpoch }: DeliveryDeps, { since }: SyncRequest): SyncAnswer | undefined {
+  if (since === undefined || since.typing !== typing.serial || !database.isAt(since.vector)) return undefined
+  return { isEmpty: true, now: since, body: emptyBody(formatSyncToken(tokenEpoch, since)) }
 }

@@ -3,6 +3,7 @@ import { setMarks } from '../../../src/delivery/receipts.ts'
 import { sync } from '../../../src/delivery/sync/sync.ts'
 import { setTyping } from '../../../src/delivery/typing.ts'
 import { parseFilter } from '../../../src/protocol/filter.ts'
+import type { Filter } from '../../../src/protocol/filter.ts'
 import type { EventId, RoomId, UserId } from '../../../src/protocol/ids.ts'
 import type { JsonObject } from '../../../src/protocol/json-types.ts'
 import { putAccountData } from '../../../src/store/account-data.ts'
@@ -29,14 +30,25 @@ export interface Person {
   together: string | undefined
 }
 
-export async function peopleOf(world: DeliveryWorld): Promise<Person[]> {
+/** `kinds`: among how many filters they are spread. */
+export async function peopleOf(world: DeliveryWorld, kinds = filters.length): Promise<Person[]> {
   const people: Person[] = []
   for (const [index, name] of names.entries()) {
     const userId = await world.engine.user(name)
-    const filter = filters[index % filters.length] as JsonObject
+    const filter = filters[index % kinds] as JsonObject
     people.push({ userId, requester: await world.requester(userId), filter, alone: undefined, together: undefined })
   }
   return people
+}
+
+/** As the server keeps them: whoever asks with the same text has the same value. */
+const parsedFilters = new Map<string, Filter>()
+
+function parsed(filter: JsonObject): Filter {
+  const text = JSON.stringify(filter)
+  let known = parsedFilters.get(text)
+  if (known === undefined) parsedFilters.set(text, (known = parseFilter(filter)))
+  return known
 }
 
 /** A person's answer, as text; the ages of events are left out. */
@@ -51,7 +63,7 @@ export async function askText(
     { ...requester, deviceId },
     {
       since,
-      filter: parseFilter(filter),
+      filter: parsed(filter),
       fullState: false,
       stateAfterKey: undefined,
       timeoutMs: 0,

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { setMarks } from '../../../src/delivery/receipts.ts'
+import { SharedSections } from '../../../src/delivery/sync/alike.ts'
 import { setTyping } from '../../../src/delivery/typing.ts'
 import type { EventId, RoomId } from '../../../src/protocol/ids.ts'
 import { putAccountData } from '../../../src/store/account-data.ts'
@@ -12,11 +13,13 @@ import type { Answer, Person, Section } from './life.ts'
 
 describe.each(engines)('readers who are answered together, on %s', (engine) => {
   test('each gets exactly what they would get alone', async () => {
+    const found = vi.spyOn(SharedSections.prototype, 'find')
+    let shared = 0
     for (let run = 0; run < scale(2, 20); run++) {
       const from = seed(90_000) + run
       await using world = await DeliveryWorld.start(engine)
       const random = new Seeded(from)
-      const people = await peopleOf(world)
+      const people = await peopleOf(world, 1 + (run % 3))
       const rooms: RoomId[] = []
       const levels = { users_default: 50, users: { [(people[0] as Person).userId]: 100 } }
       for (const [index] of [0, 1, 2].entries())
@@ -46,6 +49,8 @@ describe.each(engines)('readers who are answered together, on %s', (engine) => {
         const together = await Promise.all(readers.map((person) => ask(world, person, 'TOGETHER', person.together)))
         expect(snapshots).toHaveBeenCalledTimes(readers.length === 0 ? 0 : 1)
         snapshots.mockRestore()
+        for (const { value } of found.mock.settledResults) if (value !== undefined) shared++
+        found.mockClear()
         for (const [index, person] of readers.entries()) {
           const [one, other] = [alone[index] as Answer, together[index] as Answer]
           expect(ordered(other), `seed ${from}, round ${round}, ${person.userId}`).toEqual(ordered(one))
@@ -54,6 +59,58 @@ describe.each(engines)('readers who are answered together, on %s', (engine) => {
         }
       }
     }
+    found.mockRestore()
+    expect(shared).toBeGreaterThan(scale(5, 50))
+  })
+
+  test('readers who are alike share what a room has to show; whoever is not gets their own', async () => {
+    await using world = await DeliveryWorld.start(engine)
+    const people = await peopleOf(world, 1)
+    const [alice, bob, carol, dave, erin, frank] = people as [Person, Person, Person, Person, Person, Person]
+    const room = (await world.engine.room(alice.userId)).id
+    for (const { userId } of [bob, carol, dave, erin, frank]) await world.join(room, userId)
+    await world.send(room, erin.userId, 'm.room.member', { membership: 'leave' }, erin.userId)
+    await world.join(room, erin.userId)
+    const lazy = { room: { state: { lazy_load_members: true } } }
+    const readers: Person[] = [...people, ...[bob, carol, dave].map((person) => ({ ...person, filter: lazy }))]
+    const places = readers.map(() => ({ ALONE: '', TOGETHER: '' }))
+    let rounds = 0
+    const askAs = async (kind: 'ALONE' | 'TOGETHER', index: number) => {
+      // of one of the lazy readers nobody knows what they have been sent
+      const device = index === 7 ? `${kind} ${rounds}` : `${kind} ${index}`
+      const place = places[index] as (typeof places)[number]
+      const answer = await ask(world, readers[index] as Person, device, place[kind] || undefined)
+      place[kind] = answer.next_batch
+      return ordered(answer)
+    }
+    const counts: number[] = []
+    const round = async () => {
+      const alone: object[] = []
+      for (const index of readers.keys()) alone.push(await askAs('ALONE', index))
+      const found = vi.spyOn(SharedSections.prototype, 'find')
+      const together = await Promise.all(readers.map((_, index) => askAs('TOGETHER', index)))
+      counts.push(found.mock.settledResults.filter(({ value }) => value !== undefined).length)
+      found.mockRestore()
+      expect(together, `round ${rounds}`).toEqual(alone)
+      rounds++
+    }
+    await round()
+    const said = await world.say(room, alice.userId, 'first')
+    await round()
+    // somebody's receipt is news of the room, and moves that user's counts for good
+    await setMarks(world.deps, dave.requester, room, [{ type: 'm.read.private', eventId: said }])
+    await world.say(room, alice.userId, 'second')
+    await round()
+    await world.say(room, alice.userId, 'third')
+    await round()
+    // what replies to a message is bundled with it, as each reader sees it
+    const root = await world.say(room, bob.userId, 'root')
+    await world.say(room, carol.userId, 'reply', { 'm.relates_to': { rel_type: 'm.thread', event_id: root } })
+    await round()
+    await world.send(room, alice.userId, 'm.room.topic', { topic: 'of all' }, '')
+    await round()
+    // those who did not write it, but for the first of each kind, and without the one who is sent members again
+    expect(counts).toEqual([0, 5, 0, 5, 0, 0])
   })
 
   test('readers of one message who ignore, have read, wrote, are mentioned, joined later', async () => {
