@@ -109,8 +109,20 @@ describe.each(engines)('readers who are answered together, on %s', (engine) => {
     await round()
     await world.send(room, alice.userId, 'm.room.topic', { topic: 'of all' }, '')
     await round()
+    // one has an item of their own in the room, one ignores who writes
+    const put = async ({ requester: { userNid } }: Person, roomNid: number, type: string, content: object) =>
+      world.deps.database.write(async (tx) => {
+        await putAccountData(tx, { userNid, roomNid, type, content: JSON.stringify(content) })
+        tx.afterCommit(() => world.deps.changes.announce({ userNids: [userNid] }))
+      })
+    await put(frank, 0, 'm.ignored_user_list', { ignored_users: { [alice.userId]: {} } })
+    await round()
+    const { nid } = await world.deps.database.read((conn) => world.deps.roomCache.get(conn, room))
+    await put(erin, nid, 'own.data', { n: 1 })
+    await world.say(room, alice.userId, 'fourth')
+    await round()
     // those who did not write it, but for the first of each kind, and without the one who is sent members again
-    expect(counts).toEqual([0, 5, 0, 5, 0, 0])
+    expect(counts).toEqual([0, 5, 0, 5, 0, 0, 0, 3])
   })
 
   test('readers of one message who ignore, have read, wrote, are mentioned, joined later', async () => {
