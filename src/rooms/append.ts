@@ -17,6 +17,7 @@ import { mediaOf, movesRoomUp, notifiesByDefault, relationOf } from './content-f
 import { applyCurrentState } from './current-state.ts'
 import type { RoomsDeps } from './deps.ts'
 import { isSubjectErased, noteDeleted } from './erasure-of.ts'
+import { newRow } from './new-row.ts'
 import { storable } from './event-numbers.ts'
 import { applyForwardExtremities } from './extremities.ts'
 import type { Chain } from './layers.ts'
@@ -98,32 +99,24 @@ export async function append(tx: Tx, deps: AppendDeps, room: Room, judged: Judge
 
   let eventNid: number
   if (outlier === undefined) {
-    eventNid = await insertEvent(tx, {
-      event_id: event.eventId,
-      room_nid: room.nid,
-      type,
+    const row = newRow(tx, room, event, {
       state_key_nid: keyNid,
       sender_nid: senderNid,
-      origin_server_ts: storable(event.originServerTs),
-      depth: storable(event.depth),
       ord,
-      writer: tx.writerNid,
       pos,
       state_before: groupBefore,
       state_after: groupBefore,
-      outlier: false,
       rejected: rejected ?? null,
       soft_failed: softFailed,
       backfilled: !isLive,
-      partial_state: false,
       local: isSent,
       pruned_ts: prunedTs,
       thread_id: threadId ?? null,
       notify_ord: notifyOrd ?? null,
       auth_edges: keyNid === null ? null : packNids(judged.authNids),
       received_ts: now,
-      json: event.text,
     })
+    eventNid = await insertEvent(tx, row)
     // auth edges point to lower row ids: resolution sweeps the graph in their order
     if (judged.authNids.some((nid) => nid >= eventNid)) throw new Error('an auth event has a higher row id')
   } else eventNid = outlier.eventNid
@@ -235,7 +228,7 @@ async function pruneOnEntry(
 }
 
 /** What the content of an event says about other events and about files. */
-async function keepFacts(
+export async function keepFacts(
   tx: Tx,
   room: Room,
   event: RoomEvent,

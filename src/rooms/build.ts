@@ -1,30 +1,21 @@
 import { checkAuth } from '../protocol/auth/check.ts'
 import type { AuthState } from '../protocol/auth/state.ts'
 import { MatrixError } from '../protocol/errors.ts'
-import { isRefusal } from '../protocol/event-refusal.ts'
+import { EventRefusal } from '../protocol/event-refusal.ts'
 import type { RoomEvent } from '../protocol/event.ts'
 import { referenceHash } from '../protocol/hash.ts'
-import type { EventId, UserId } from '../protocol/ids.ts'
 import type { Json, JsonObject } from '../protocol/json-types.ts'
-import { sealEvent } from '../protocol/seal-event.ts'
+import { prepareEvent } from '../protocol/seal-event.ts'
+import type { UnsignedEvent } from '../protocol/seal-event.ts'
+import { signText } from '../protocol/sign.ts'
 import type { Conn } from '../store/database.ts'
 import { currentAuthState } from './auth-state.ts'
 import type { RoomsDeps } from './deps.ts'
 import { loadEventsByIds } from './events.ts'
+import type { Draft } from './draft.ts'
 import type { Extremity, Room } from './room.ts'
 
-/** What a local user wants to send. */
-export interface Draft {
-  readonly type: string
-  /** undefined: a message event */
-  readonly stateKey?: string | undefined
-  readonly content: JsonObject
-  readonly sender: UserId
-  /** The event that an `m.room.redaction` names. */
-  readonly redacts?: EventId | undefined
-  /** ms; now unless given */
-  readonly ts?: number | undefined
-}
+export type { Draft } from './draft.ts'
 
 export type BuildDeps = Pick<RoomsDeps, 'roomCache' | 'serverName' | 'signingKey' | 'clock' | 'random'>
 
@@ -81,23 +72,35 @@ export async function planEvent(
   return { fields, state, authEvents }
 }
 
+/** An event of a local user, judged, and its auth events. */
+export interface Built<E> {
+  readonly event: E
+  readonly authEvents: readonly RoomEvent[]
+}
+
 /**
- * Builds, signs and judges an event of a local user against the room's current state: field by field, and nothing of it
+ * Builds, judges and signs an event of a local user against the room's current state: field by field, and nothing of it
  * comes from elsewhere. Gives the event and its auth events. Throws `M_FORBIDDEN` with the rule that it breaks,
  * `M_TOO_LARGE` and `M_BAD_JSON`.
  */
-export async function buildEvent(
+export async function buildEvent(conn: Conn, deps: BuildDeps, room: Room, draft: Draft): Promise<Built<RoomEvent>> {
+  const { event, authEvents } = await buildUnsigned(conn, deps, room, draft)
+  return { event: event.signed(signText(event.toSign, deps.signingKey)), authEvents }
+}
+
+/** As `buildEvent`, all but the signature, which several events get together. */
+export async function buildUnsigned(
   conn: Conn,
   deps: BuildDeps,
   room: Room,
   draft: Draft,
-): Promise<{ readonly event: RoomEvent; readonly authEvents: readonly RoomEvent[] }> {
+): Promise<Built<UnsignedEvent>> {
   const { fields, state, authEvents } = await planEvent(conn, deps, room, draft)
-  const event = sealEvent(room.version, fields, deps.serverName, deps.signingKey)
-  if (isRefusal(event)) throw event.toError()
-  const refusal = checkAuth(event, state)
+  const made = prepareEvent(room.version, fields, deps.serverName, deps.signingKey)
+  if (made instanceof EventRefusal) throw made.toError()
+  const refusal = checkAuth(made.event, state)
   if (refusal !== undefined) throw new MatrixError('M_FORBIDDEN', refusal)
-  return { event, authEvents }
+  return { event: made, authEvents }
 }
 
 /** How an event names another: by id, and before room version 3 with its hash. */

@@ -11,8 +11,10 @@ import type { Log } from '../util/log.ts'
 import type { Clock, Random } from '../util/ports.ts'
 import type { RoomEvent } from '../protocol/event.ts'
 import type { ErasedUsers } from './erased.ts'
+import type { QueuedDraft, Sent } from './draft.ts'
 import type { Room } from './room.ts'
 import type { RoomCache } from './room-cache.ts'
+import type { Signer } from './signer.ts'
 
 /** What a class offers to others: its public members, so that a test can stand in for it. */
 export type Public<T> = { readonly [K in keyof T]: T[K] }
@@ -45,6 +47,10 @@ export interface RoomsDeps {
   readonly config: Config
   readonly serverName: ServerName
   readonly signingKey: SigningKey
+  /** signs with that key */
+  readonly signer: Signer
+  /** ordinary messages of ours, sent together; undefined: one that has to be sent by itself */
+  readonly messages: { send(message: QueuedDraft): Promise<Sent | undefined> }
   readonly keyRing: Public<KeyRing>
   readonly federation: Public<FederationClient>
   readonly outbound: Public<Outbound>

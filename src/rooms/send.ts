@@ -1,22 +1,21 @@
 import { MatrixError } from '../protocol/errors.ts'
-import type { EventId, RoomId } from '../protocol/ids.ts'
-import { eventFromStored } from '../protocol/parse-event.ts'
+import type { RoomId } from '../protocol/ids.ts'
+import { memberOf } from '../protocol/json.ts'
 import { powerLevelsOf } from '../protocol/power-levels.ts'
 import type { Tx } from '../store/database.ts'
 import { findEventById } from '../store/events.ts'
-import { insertEventTransaction, listEventsSentWith } from '../store/event-transactions.ts'
-import type { TransactionKey } from '../store/event-transactions.ts'
+import { insertEventTransactions } from '../store/event-transactions.ts'
 import { room as roomLock, user as userLock } from '../store/locks.ts'
 import { findAnnotationBy, findRelationOf } from '../store/relations.ts'
 import { withRetries } from '../store/retries.ts'
-import { findSendFacts } from '../store/send-facts.ts'
+import { listSendFacts } from '../store/send-facts.ts'
 import { appendLocal } from './append-local.ts'
 import type { LocalDeps } from './append-local.ts'
-import type { AppendResult } from './append.ts'
 import { relationOf } from './content-facts.ts'
-import type { Draft } from './build.ts'
+import type { Draft, QueuedDraft, Sent } from './draft.ts'
 import type { RoomsDeps } from './deps.ts'
 import type { Room } from './room.ts'
+import { sentBefore } from './sent-before.ts'
 import { assertIsActive, noAccount } from './sender.ts'
 
 export { appendLocal } from './append-local.ts'
@@ -36,7 +35,7 @@ export interface SendRequest {
   readonly transaction?: ClientTransaction | undefined
 }
 
-export type SendDeps = LocalDeps & Pick<RoomsDeps, 'database' | 'failpoint'>
+export type SendDeps = LocalDeps & Pick<RoomsDeps, 'database' | 'failpoint' | 'messages'>
 
 const mostTries = 5
 
@@ -52,43 +51,38 @@ export async function sendEvent(deps: SendDeps, { roomId, draft, transaction }: 
   }))
   if (userNid === undefined) throw noAccount()
   const key = transaction && { userNid, deviceId: transaction.deviceId ?? '', txnId: transaction.txnId }
-  const sent = await withRetries(mostTries, () =>
-    deps.database.write(
-      async (tx) => {
-        const facts = await findSendFacts(tx, {
-          roomNid,
-          userNid,
-          deviceId: key?.deviceId ?? '',
-          txnId: key?.txnId ?? null,
-        })
-        const room = await deps.roomCache.forWrite(tx, roomId, facts?.revision)
-        const before = key !== undefined && facts?.isRetry === true ? await sentBefore(tx, room, draft, key) : undefined
-        if (before !== undefined) return before
-        if (facts === undefined) throw noAccount()
-        assertIsActive(facts)
-        await assertDraftAllowed(tx, deps, room, draft, userNid)
-        const { event, eventNid } = await appendLocal(tx, deps, room, draft, { senderNid: userNid })
-        deps.failpoint?.('send:appended')
-        if (key !== undefined) await insertEventTransaction(tx, { ...key, eventNid, createdTs: deps.clock.now() })
-        return { eventId: event.eventId, eventNid }
-      },
-      { locks: [userLock(userNid), roomLock(roomNid)] },
-    ),
-  )
+  const message = { roomId, roomNid, userNid, draft, key }
+  const together = isOrdinary(draft) ? await deps.messages.send(message) : undefined
+  const sent = together ?? (await sendApart(deps, message))
   deps.failpoint?.('send:stored')
   return sent
 }
 
-type Sent = Pick<AppendResult, 'eventNid'> & { readonly eventId: EventId }
+/** A message that changes nothing but the timeline, and asks nothing of other events. */
+function isOrdinary({ type, stateKey, redacts, content }: Draft): boolean {
+  const isMessage = stateKey === undefined && redacts === undefined && type !== 'm.room.redaction'
+  return isMessage && memberOf(content, 'm.relates_to') === undefined
+}
 
-/** The event that this request made before: the same room, type and (of a redaction) target. */
-async function sentBefore(tx: Tx, room: Room, draft: Draft, key: TransactionKey): Promise<Sent | undefined> {
-  const sent = await listEventsSentWith(tx, { roomNid: room.nid, type: draft.type }, key)
-  const same = sent.find(
-    ({ eventId, json }) =>
-      draft.redacts === undefined || eventFromStored(room.version, eventId, room.id, json).redacts === draft.redacts,
-  )
-  return same && { eventId: same.eventId, eventNid: same.eventNid }
+/** Sends an event by a write of its own. */
+async function sendApart(deps: SendDeps, { roomId, roomNid, userNid, draft, key }: QueuedDraft): Promise<Sent> {
+  const send = async (tx: Tx): Promise<Sent> => {
+    const [facts] = await listSendFacts(tx, [
+      { roomNid, userNid, deviceId: key?.deviceId ?? '', txnId: key?.txnId ?? null },
+    ])
+    const room = await deps.roomCache.forWrite(tx, roomId, facts?.revision)
+    const before = key !== undefined && facts?.isRetry === true ? await sentBefore(tx, room, draft, key) : undefined
+    if (before !== undefined) return before
+    if (facts === undefined) throw noAccount()
+    assertIsActive(facts)
+    await assertDraftAllowed(tx, deps, room, draft, userNid)
+    const { event, eventNid } = await appendLocal(tx, deps, room, draft, { senderNid: userNid })
+    deps.failpoint?.('send:appended')
+    if (key !== undefined) await insertEventTransactions(tx, [{ ...key, eventNid, createdTs: deps.clock.now() }])
+    return { eventId: event.eventId, eventNid }
+  }
+  const locks = [userLock(userNid), roomLock(roomNid)]
+  return withRetries(mostTries, () => deps.database.write(send, { locks }))
 }
 
 /** What clients may not do though the authorization rules have nothing against it. */

@@ -19,7 +19,9 @@ import { ErasedUsers } from '../rooms/erased.ts'
 import { followProfile } from '../rooms/profile-change.ts'
 import { expelGuests } from '../rooms/expel-guests.ts'
 import { prepareForServer } from '../rooms/read-for-server.ts'
+import { MessageQueue } from '../rooms/message-queue.ts'
 import { RoomCache } from '../rooms/room-cache.ts'
+import { ThreadSigner } from '../rooms/signer.ts'
 import { WaitingEvents } from '../rooms/waiting-events.ts'
 import { Changes } from '../store/changes.ts'
 import { AddressSet } from '../util/address.ts'
@@ -96,6 +98,8 @@ export async function compose(
     const acceptsLoss = options.acceptJournalLoss ?? false
     const journal = await openErasureJournal({ database, clock, log, config, acceptsLoss, onFatal })
     closers.push(() => journal.close())
+    const signer = given.signer?.(ownKeys.current) ?? new ThreadSigner(ownKeys.current, log)
+    closers.push(() => signer.stop())
     const eraser = new Eraser()
     closers.push(() => eraser.stop())
     const base = {
@@ -124,6 +128,8 @@ export async function compose(
       ...base,
       ...delivery,
       waiting,
+      signer,
+      messages: new MessageQueue(() => deps),
       journal,
       eraser,
       thumbnailer,

@@ -8,6 +8,8 @@ import type { Log } from '../util/log.ts'
 import type { Clock, Net, Random } from '../util/ports.ts'
 import { SystemNet } from '../util/system-net.ts'
 import { systemClock, systemRandom } from '../util/system-ports.ts'
+import type { SigningKey } from '../protocol/sign.ts'
+import type { Signer } from '../rooms/signer.ts'
 import type { FileWork } from './open-database.ts'
 
 /** What a server has of the world; a test gives its own. */
@@ -23,6 +25,8 @@ export interface Ports {
   readonly failpoint?: Failpoint
   /** stands in for the threads that work on the file of an SQLite database */
   readonly fileWork?: FileWork
+  /** stands in for the thread that signs */
+  readonly signer?: (key: SigningKey) => Signer
 }
 
 /** The given ports, and the machine's own for the rest. Throws where a file of authorities cannot be read. */

@@ -32,6 +32,11 @@ export interface Lock {
   readonly nid: number
 }
 
+/** What a write says of itself. */
+export interface WriteOptions {
+  readonly locks?: readonly Lock[] | (() => readonly Lock[])
+}
+
 /** How far each writer has come: writer to position. */
 export type StreamVector = ReadonlyMap<number, number>
 
@@ -50,8 +55,9 @@ export interface Database {
   /**
    * One transaction, resolved when it is committed and synced. `fn` holds only store calls and pure functions: it may run
    * several times, and nothing else is written meanwhile. Never call `write` inside it. A failed statement fails the write.
+   * A function that names the locks is asked when the transaction begins.
    */
-  write<T>(fn: (tx: Tx) => Promise<T>, options?: { readonly locks?: readonly Lock[] }): Promise<T>
+  write<T>(fn: (tx: Tx) => Promise<T>, options?: WriteOptions): Promise<T>
   /** Resolves when everything that this process committed so far is on disk: an answer waits for it. */
   durable(): Promise<void>
   /** The positions up to which `conn` may read the streams: committed, durable, and complete. Ask before reading rows. */

@@ -2,11 +2,12 @@ import { and, eq } from 'drizzle-orm'
 import { event_transactions, events } from '../../schema/tables/events.ts'
 import type { EventId } from '../protocol/ids.ts'
 import type { Conn, Tx } from './database.ts'
+import { insertMany } from './insert-many.ts'
 import { query, sqlRun } from './query.ts'
 
-const insert = query<{ eventNid: number; userNid: number; deviceId: string; txnId: string; createdTs: number }>(
-  'insertEventTransaction',
-)(({ db, t, p }) =>
+const columns = ['event_nid', 'user_nid', 'device_id', 'txn_id', 'created_ts'] as const
+const insertAll = insertMany('insertEventTransactions', event_transactions, columns, { onConflict: 'nothing' })
+const insert = query<EventTransaction>('insertEventTransaction')(({ db, t, p }) =>
   db
     .insert(t(event_transactions))
     .values({
@@ -69,9 +70,22 @@ export interface EventTransaction extends TransactionKey {
   readonly createdTs: number
 }
 
-/** Remembers with which transaction id an event was sent: for retries, and for the device that sees it in `/sync`. */
-export async function insertEventTransaction(tx: Tx, sent: EventTransaction): Promise<void> {
-  await insert(tx, { ...sent })
+/** Remembers with which transaction ids events were sent: for retries, and for the device that sees it in `/sync`. */
+export async function insertEventTransactions(tx: Tx, sent: readonly EventTransaction[]): Promise<void> {
+  if (tx.engine === 'sqlite') {
+    for (const one of sent) await insert(tx, one)
+    return
+  }
+  await insertAll(
+    tx,
+    sent.map(({ eventNid, userNid, deviceId, txnId, createdTs }) => ({
+      event_nid: eventNid,
+      user_nid: userNid,
+      device_id: deviceId,
+      txn_id: txnId,
+      created_ts: createdTs,
+    })),
+  )
 }
 
 /** Events of a type that were sent in a room with this transaction id: a retry gives one of them again. */

@@ -1,7 +1,7 @@
 import type { Failpoint } from '../util/failpoint.ts'
 import type { Clock } from '../util/ports.ts'
 import type { BatchDriver } from './batch-driver.ts'
-import type { Lock, Tx } from './database.ts'
+import type { Lock, Tx, WriteOptions } from './database.ts'
 import { unavailable } from './errors.ts'
 import { WriteTx } from './write-tx.ts'
 
@@ -22,7 +22,7 @@ export interface GroupCommitOptions {
 
 interface Write {
   readonly fn: (tx: Tx) => Promise<unknown>
-  readonly locks: readonly Lock[]
+  readonly locks: () => readonly Lock[]
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
   tries: number
@@ -76,8 +76,9 @@ export class GroupCommit {
   }
 
   /** Queues a write: see `Database.write`. */
-  write<T>(fn: (tx: Tx) => Promise<T>, locks: readonly Lock[]): Promise<T> {
+  write<T>(fn: (tx: Tx) => Promise<T>, given: WriteOptions['locks'] = []): Promise<T> {
     if (this.#isClosed) return Promise.reject(unavailable(new Error('the database is closed')))
+    const locks = typeof given === 'function' ? given : () => given
     return new Promise<unknown>((resolve, reject) => {
       this.#queue.push({ fn, locks, resolve, reject, tries: 0 })
       if (!this.#isRunning) void this.#drain()
@@ -116,7 +117,7 @@ export class GroupCommit {
     const limit = new Limit(clock)
     let position = 0
     try {
-      await driver.begin(batch.length === 1 ? (batch[0] as Write).locks : batch.flatMap(({ locks }) => locks))
+      await driver.begin(batch.length === 1 ? (batch[0] as Write).locks() : batch.flatMap(({ locks }) => locks()))
       position = await this.#runWrites(batch, done, limit)
       failpoint?.('write:before-commit')
       await driver.commit(position)

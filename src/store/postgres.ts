@@ -1,5 +1,5 @@
 import pg from 'pg'
-import type { CommitListener, Conn, Database, Lock, StreamVector, Tx } from './database.ts'
+import type { CommitListener, Conn, Database, StreamVector, Tx, WriteOptions } from './database.ts'
 import { GroupCommit } from './group-commit.ts'
 import { migrate } from './migrate.ts'
 import { PostgresConn, clientConfig, isLostConnection, postgresError } from './postgres-conn.ts'
@@ -94,8 +94,8 @@ class PostgresDatabase implements Database {
     })
   }
 
-  write<T>(fn: (tx: Tx) => Promise<T>, options: { readonly locks?: readonly Lock[] } = {}): Promise<T> {
-    return this.#commits.write(fn, options.locks ?? [])
+  write<T>(fn: (tx: Tx) => Promise<T>, options: WriteOptions = {}): Promise<T> {
+    return this.#commits.write(fn, options.locks)
   }
 
   durable(): Promise<void> {

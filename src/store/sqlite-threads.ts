@@ -1,5 +1,6 @@
 import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
+import { AnsweringThread } from '../util/answering-thread.ts'
+import type { ThreadAnswer } from '../util/answering-thread.ts'
 
 /** What a sync of the log tells. */
 export interface Synced {
@@ -22,67 +23,16 @@ export interface Checkpointer {
   close(): Promise<void>
 }
 
-/** A failure in a thread, with SQLite's code. */
-export class ThreadFailure extends Error {
-  override name = 'ThreadFailure'
-  readonly code: string
-  constructor(message: string, code: string) {
-    super(message)
-    this.code = code
-  }
-}
-
-interface Answer {
-  readonly failure?: string
-  readonly code?: string
-}
-
-/** A thread that answers each message with one message, in order. */
-class Thread<A extends Answer> {
-  readonly #worker: Worker
-  readonly #waiting: { resolve: (answer: A) => void; reject: (error: Error) => void }[] = []
-
-  constructor(file: string, path: string) {
-    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: { path } })
-    this.#worker.unref()
-    this.#worker.on('message', (answer: A) => {
-      const next = this.#waiting.shift()
-      if (answer.failure === undefined) next?.resolve(answer)
-      else next?.reject(new ThreadFailure(answer.failure, answer.code ?? ''))
-    })
-    this.#worker.on('error', (error) => this.#fail(error))
-    this.#worker.on('exit', () => this.#fail(new Error('the thread ended')))
-  }
-
-  ask(message: object): Promise<A> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject })
-      this.#worker.ref()
-      this.#worker.postMessage(message)
-    }).finally(() => {
-      if (this.#waiting.length === 0) this.#worker.unref()
-    }) as Promise<A>
-  }
-
-  async terminate(): Promise<void> {
-    await this.#worker.terminate()
-  }
-
-  #fail(error: Error): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(error)
-  }
-}
-
 /**
  * The thread that syncs the log at `path` (the `-wal` file). It begins with the second sync: the first one is part of opening
  * the database, when nobody is served yet, and a server to which nothing is written needs no other.
  */
 export function openLogSync(path: string): LogSync {
   let isFirst = true
-  let made: Thread<Synced & Answer> | undefined
+  let made: AnsweringThread<object, Synced & ThreadAnswer> | undefined
   return {
     async sync() {
-      if (!isFirst) return (made ??= new Thread('./wal-sync.mjs', path)).ask({})
+      if (!isFirst) return (made ??= new AnsweringThread(new URL('./wal-sync.mjs', import.meta.url), { path })).ask({})
       isFirst = false
       return syncHere(path)
     },
@@ -104,8 +54,8 @@ function syncHere(path: string): Synced {
 
 /** The thread that checkpoints the database at `path`; it begins with its first task. */
 export function openCheckpointer(path: string): Checkpointer {
-  let made: Thread<Answer & { busy: number; log: number; checkpointed: number }> | undefined
-  const thread = () => (made ??= new Thread('./checkpoint.mjs', path))
+  let made: AnsweringThread<object, ThreadAnswer & { busy: number; log: number; checkpointed: number }> | undefined
+  const thread = () => (made ??= new AnsweringThread(new URL('./checkpoint.mjs', import.meta.url), { path }))
   return {
     async checkpoint(mode) {
       const { busy, log, checkpointed } = await thread().ask({ task: mode })

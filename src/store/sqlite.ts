@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { makeFolderDurably, syncFolder } from '../util/durable-file.ts'
-import type { CommitListener, Conn, Database, Lock, StreamVector, Tx } from './database.ts'
+import type { CommitListener, Conn, Database, StreamVector, Tx, WriteOptions } from './database.ts'
 import { Durability } from './durability.ts'
 import { GroupCommit } from './group-commit.ts'
 import { migrate } from './migrate.ts'
@@ -115,8 +115,8 @@ class SqliteDatabase implements Database {
     }
   }
 
-  write<T>(fn: (tx: Tx) => Promise<T>, options: { readonly locks?: readonly Lock[] } = {}): Promise<T> {
-    return this.#commits.write(fn, options.locks ?? [])
+  write<T>(fn: (tx: Tx) => Promise<T>, options: WriteOptions = {}): Promise<T> {
+    return this.#commits.write(fn, options.locks)
   }
 
   durable(): Promise<void> {

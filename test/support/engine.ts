@@ -21,7 +21,9 @@ import type { Draft } from '../../src/rooms/build.ts'
 import type { RoomsDeps } from '../../src/rooms/deps.ts'
 import { startRoom } from '../../src/rooms/new-room.ts'
 import type { ErasureMark } from '../../src/rooms/prune-rule.ts'
+import { MessageQueue } from '../../src/rooms/message-queue.ts'
 import { RoomCache } from '../../src/rooms/room-cache.ts'
+import { signHere } from '../../src/rooms/signer.ts'
 import type { Room } from '../../src/rooms/room.ts'
 import type { Place } from './store.ts'
 import { makePlace } from './store.ts'
@@ -81,13 +83,15 @@ export async function makeEngine(
     )
       ? undefined
       : 'a signature is wrong'
-  const deps = {
+  const deps: RoomsDeps = {
     database,
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
     serverName,
     signingKey: testKey(name),
+    signer: signHere(testKey(name)),
+    messages: new MessageQueue(() => deps),
     roomCache: new RoomCache(serverName),
     keyRing: {
       verifyEvent: async (event: RoomEvent) => verify(event),

@@ -19,7 +19,9 @@ import { appendLocal } from '../../src/rooms/append-local.ts'
 import type { Draft } from '../../src/rooms/build.ts'
 import { ErasedUsers } from '../../src/rooms/erased.ts'
 import { startRoom } from '../../src/rooms/new-room.ts'
+import { MessageQueue } from '../../src/rooms/message-queue.ts'
 import { RoomCache } from '../../src/rooms/room-cache.ts'
+import { signHere } from '../../src/rooms/signer.ts'
 import { insertAccount } from '../../src/store/accounts.ts'
 import { Changes } from '../../src/store/changes.ts'
 import { findErasure } from '../../src/store/erasures.ts'
@@ -126,6 +128,8 @@ export class ErasureWorld {
       config,
       serverName: this.serverName,
       signingKey: testKey(this.serverName),
+      signer: signHere(testKey(this.serverName)),
+      messages: new MessageQueue(() => this.deps),
       keyRing: {},
       federation: { userErase: (host: ServerName, userId: UserId) => this.#answer(host, userId) },
       outbound: { wake: () => {}, queueEdu: async () => {} },

@@ -5,6 +5,7 @@ import type { ServerName } from '../../../src/protocol/ids.ts'
 import type { Answer } from '../../../src/http/answer.ts'
 import type { Call } from '../../../src/http/call.ts'
 import { createApp } from '../../../src/server.ts'
+import { signHere } from '../../../src/rooms/signer.ts'
 import { compose } from '../../../src/server/compose.ts'
 import type { Composed } from '../../../src/server/compose.ts'
 import type { Config } from '../../../src/util/config.ts'
@@ -133,6 +134,7 @@ export class WorldServer implements Host {
         log: this.#log(life),
         onFatal: fatal,
         fileWork: disk.fileWork,
+        signer: signHere,
       })
       Object.assign(life, { composed, net, app: createApp(composed.deps) })
       this.#life = life as Life
