@@ -20,8 +20,9 @@ export interface LocalOptions {
 }
 
 /**
- * Builds, judges and stores an event of a local user, inside a write: the only way in which one is made. The room is as
- * this write sees it, and the one returned is for the next event. Throws what `buildEvent` and `assertMaySend` throw.
+ * Builds, judges and stores an event of a local user, inside a write: the way of all that are not part of a run of messages
+ * (see `sendTogether`). The room is as this write sees it, and the one returned is for the next event. Throws what
+ * `buildEvent` and `assertMaySend` throw.
  */
 export async function appendLocal(
   tx: Tx,
