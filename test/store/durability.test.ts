@@ -94,6 +94,9 @@ describe('durability', () => {
     expect(await database.read((conn) => findItem.first(conn, { name: 'a' }))).toEqual({ name: 'a' })
     const position = async () => (await database.read((conn) => database.streamVector(conn))).get(1)
     expect(await position()).toBe(0)
+    // who read up to what is on disk has not read what is committed
+    expect(database.isAt(new Map([[1, 0]]))).toBe(false)
+    expect(database.isAt(new Map([[1, 2]]))).toBe(true)
     void database.durable().then(() => events.push('reader'))
     log.begun[1]?.end()
     await a

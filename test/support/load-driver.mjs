@@ -9,6 +9,8 @@ class Connection {
   #size = 0
   #need = -1
   #waiting
+  /** when the last answer was there */
+  arrivedAt = 0
 
   constructor(socket) {
     this.#socket = socket
@@ -48,6 +50,7 @@ class Connection {
       this.#chunks = [all]
       return
     }
+    this.arrivedAt = performance.now()
     this.#chunks = []
     this.#size = 0
     this.#need = -1
@@ -126,27 +129,35 @@ const tasks = {
     return { perSecond: times.length / (tookMs / 1000), tookMs, ...spread(times) }
   },
 
-  /** Users that poll, and one sender with a message every `everyMs`: from the write of the send to each user's answer. */
-  async wakes({ url, users, sender, everyMs, count }) {
+  /**
+   * Users that poll, and one sender with a message every `everyMs`: from the write of the send to each user's answer.
+   * The times of the first `warmup` messages are given apart, as `first`.
+   */
+  async wakes({ url, users, sender, everyMs, warmup, count }) {
     const sentAt = []
     const times = []
-    let left = users.length * count
+    const first = []
+    const total = warmup + count
+    let left = users.length * total
     let hasAll = () => {}
     const everything = new Promise((resolve) => (hasAll = resolve))
     const poll = async ({ token, since }) => {
       const connection = await Connection.open(url)
       let next = since
       let last = -1
-      while (last < count - 1) {
+      while (last < total - 1) {
         const path = `/_matrix/client/v3/sync?timeout=30000&since=${encodeURIComponent(next)}`
         const text = (await connection.request(get(path, token))).toString('latin1')
-        const now = performance.now()
-        next = /"next_batch": ?"([^"]+)"/.exec(text)[1]
-        for (const [, digits] of text.matchAll(/message (\d{8}) of a benchmark/g)) {
-          const number = Number(digits)
-          if (number <= last) continue
+        const now = connection.arrivedAt
+        // the answers that are there are all seen before this process goes on with any of them
+        await new Promise((resolve) => setImmediate(resolve))
+        const from = text.indexOf('"', text.indexOf('"next_batch":') + 13) + 1
+        next = text.slice(from, text.indexOf('"', from))
+        for (let at = text.indexOf('"message '); at >= 0; at = text.indexOf('"message ', at + 17)) {
+          const number = Number(text.slice(at + 9, at + 17))
+          if (!(number > last)) continue
           last = number
-          times.push(now - sentAt[number])
+          ;(number < warmup ? first : times).push(now - sentAt[number])
           if (--left === 0) hasAll()
         }
       }
@@ -157,7 +168,7 @@ const tasks = {
     const connection = await Connection.open(url)
     const prepared = prepareSend(sender)
     const begun = performance.now()
-    for (let number = 0; number < count; number++) {
+    for (let number = 0; number < total; number++) {
       const wait = begun + number * everyMs - performance.now()
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
       sentAt[number] = performance.now()
@@ -166,7 +177,7 @@ const tasks = {
     const tooLong = new Promise((resolve) => setTimeout(resolve, 120_000).unref())
     await Promise.race([everything, tooLong, ...polls.map((one) => one.then(() => new Promise(() => {})))])
     connection.close()
-    return { missing: left, sendingMs: performance.now() - begun, ...spread(times) }
+    return { missing: left, sendingMs: performance.now() - begun, first: spread(first), ...spread(times) }
   },
 
   /** The same reads again and again on one connection; `paths` in turn. */

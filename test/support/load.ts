@@ -38,14 +38,16 @@ export const driveSends = (task: {
   readonly total?: number
 }): Promise<Spread & { readonly perSecond: number; readonly tookMs: number }> => drive({ task: 'sends', ...task })
 
-/** Users that poll while one sender sends: the times from each send to each user's answer. */
+/** Users that poll while one sender sends: the times from each send to each user's answer, those of `warmup` sends apart. */
 export const driveWakes = (task: {
   readonly url: string
   readonly users: readonly { readonly token: string; readonly since: string }[]
   readonly sender: Sender
   readonly everyMs: number
+  readonly warmup: number
   readonly count: number
-}): Promise<Spread & { readonly missing: number; readonly sendingMs: number }> => drive({ task: 'wakes', ...task })
+}): Promise<Spread & { readonly missing: number; readonly sendingMs: number; readonly first: Spread }> =>
+  drive({ task: 'wakes', ...task })
 
 /** Reads one after the other, `paths` in turn; `first` is the first one's time, `bytes` the last answer's length. */
 export const driveReads = (task: {

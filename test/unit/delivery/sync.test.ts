@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { setMarks } from '../../../src/delivery/receipts.ts'
 import { setTyping } from '../../../src/delivery/typing.ts'
 import type { RoomId, UserId } from '../../../src/protocol/ids.ts'
@@ -40,6 +40,26 @@ describe.each(engines)('/sync on %s', (engine) => {
     const third = await world.sync(alice, second.next_batch)
     expect(roomOf(third, room).timeline.limited).toBe(true)
     expect(roomOf(third, room).state.events.map(({ type }: { type: string }) => type)).toEqual(['m.room.topic'])
+  })
+
+  test('who comes back at once waits without a read, until there is something', async () => {
+    await using place = await start(engine)
+    const { world, alice, bob, room } = place
+    const { next_batch: since } = await world.sync(alice)
+    const snapshots = vi.spyOn(world.deps.database, 'snapshot')
+    const answer = world.sync(alice, since, { timeoutMs: 60_000 })
+    await expect.poll(() => world.deps.notifier.waiting).toBe(1)
+    expect(snapshots).toHaveBeenCalledTimes(engine === 'sqlite' ? 0 : 1)
+    await world.say(room, bob, 'one')
+    expect(bodies(await answer, room)).toEqual(['one'])
+    // somebody began to type, which is no position of the database
+    const { next_batch: before } = await world.sync(alice, since)
+    await setTyping(world.deps, await world.requester(bob), room, { isTyping: true })
+    const typing = await world.sync(alice, before, { timeoutMs: 60_000 })
+    expect(roomOf(typing, room).ephemeral.events).toHaveLength(1)
+    // nothing: the token stays
+    expect((await world.sync(alice, typing.next_batch, { timeoutMs: 1 })).next_batch).toBe(typing.next_batch)
+    world.deps.typing.stop()
   })
 
   test('the way by what moved and the way by all rooms find the same rooms', async () => {
