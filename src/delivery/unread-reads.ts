@@ -2,8 +2,9 @@ import type { Conn } from '../store/database.ts'
 import { listOwnReceipts } from '../store/receipts.ts'
 import type { OwnReceipt } from '../store/receipts.ts'
 import { countUnreadOfRooms } from '../store/unread-rooms.ts'
-import { countUnread, listDeviations } from '../store/unread.ts'
-import type { Deviation, UnreadCounts } from '../store/unread.ts'
+import type { UnreadCounts } from '../store/unread-rooms.ts'
+import { listDeviations } from '../store/unread.ts'
+import type { Deviation } from '../store/unread.ts'
 
 /** From where a user has not read a room: place of coming in or unthreaded receipt, and the receipts by thread. */
 export interface ReadUpTo {
@@ -15,7 +16,7 @@ export interface ReadUpTo {
 export interface UnreadReads {
   receipts(userNid: number, roomNids: readonly number[]): Promise<readonly OwnReceipt[]>
   deviations(userNid: number, roomNids: readonly number[]): Promise<readonly Deviation[]>
-  /** as `countUnread` of each room, where events of the user's own and of `ignored` senders (row ids) do not count */
+  /** as `countUnreadOfRooms`, where events of the user's own and of `ignored` senders (row ids) do not count */
   counts(
     userNid: number,
     rooms: ReadonlyMap<number, ReadUpTo>,
@@ -28,18 +29,12 @@ export function unreadReads(conn: Conn): UnreadReads {
   return {
     receipts: (userNid, roomNids) => listOwnReceipts(conn, userNid, roomNids),
     deviations: (userNid, roomNids) => listDeviations(conn, userNid, roomNids),
-    counts: async (userNid, rooms, ignored) => {
-      const silent = [userNid, ...ignored]
-      const [only] = rooms
-      if (rooms.size !== 1 || only === undefined)
-        return countUnreadOfRooms(
-          conn,
-          userNid,
-          [...rooms].map(([roomNid, { base, floors }]) => [roomNid, base, [...floors]]),
-          silent,
-        )
-      const [roomNid, { base, floors }] = only
-      return new Map([[roomNid, await countUnread(conn, { roomNid, userNid, base }, floors, silent)]])
-    },
+    counts: (userNid, rooms, ignored) =>
+      countUnreadOfRooms(
+        conn,
+        userNid,
+        [...rooms].map(([roomNid, { base, floors }]) => [roomNid, base, [...floors]]),
+        [userNid, ...ignored],
+      ),
   }
 }

@@ -2,7 +2,6 @@ import type { Conn } from './database.ts'
 import { sqlQuery } from './query.ts'
 import type { Engine } from './statement.ts'
 import { mainThread, mostCounted, ownEvents } from './unread.ts'
-import type { UnreadCounts } from './unread.ts'
 
 /** A room, the place up to which all of it is read, and places up to which threads of it are. */
 export type UnreadRoom = readonly [
@@ -25,7 +24,7 @@ const by = (engine: Engine, index: string) => (engine === 'sqlite' ? `indexed by
 const newest = (engine: Engine) => `select x.event_nid from events x ${by(engine, 'events_by_sender')}
   where x.sender_nid = :userNid and x.room_nid = w.room_nid and x.ord > 0 order by x.event_nid desc limit ${ownEvents}`
 
-// as `countUnread`; kind 0: unread in a thread; kind 1: where the user's own last event in a thread is
+// kind 0: unread in a thread; kind 1: where the user's own last event in a thread is
 const counts = sqlQuery<
   { userNid: number; rooms: readonly UnreadRoom[]; silent: readonly number[] },
   { room_nid: number; kind: number; thread: string; n: number | string }
@@ -54,7 +53,19 @@ const counts = sqlQuery<
     select room_nid, 1, thread, ord from own`
 })
 
-/** As `countUnread` of each of the rooms, by row id of the room; one statement for all. */
+/** What unread counts of a room are made of. */
+export interface UnreadCounts {
+  /** Notifying events by thread; of the main timeline at most `mostCounted + 1`. */
+  readonly byThread: ReadonlyMap<string, number>
+  /** The user's own last event by thread, as `ord`. */
+  readonly own: ReadonlyMap<string, number>
+}
+
+/**
+ * Counts, of each room and by its row id, events that notify by default and come after all of: the room's base, the floor
+ * of their thread, the user's own last event in it (of the user's newest `ownEvents`). Events of `silent` senders, pruned and
+ * redacted ones do not count. One statement for all rooms.
+ */
 export async function countUnreadOfRooms(
   conn: Conn,
   userNid: number,

@@ -11,41 +11,9 @@ export const mostCounted = 500
 /** Of so many newest events of a user it is known in which threads they are. */
 export const ownEvents = 30
 
-const floors = (engine: string) =>
-  engine === 'sqlite'
-    ? `select key as thread, value as ord from json_each(:floors)`
-    : `select key as thread, value::bigint as ord from jsonb_each_text(:floors::jsonb)`
-
 // without statistics SQLite would go through all events after the floor
 const by = (engine: string, index: string) => (engine === 'sqlite' ? `indexed by ${index}` : '')
 
-// kind 0: unread in a thread; kind 1: where the user's own last event in a thread is
-const counts = sqlQuery<
-  { roomNid: number; userNid: number; base: number; floors: string; silent: readonly number[] },
-  { kind: number; thread: string; n: number }
->(
-  'countUnread',
-  ({ engine, list }) => `with own as materialized (
-      select coalesce(thread_id, '${mainThread}') as thread, max(ord) as ord from (
-        select thread_id, ord from events ${by(engine, 'events_by_sender')}
-        where sender_nid = :userNid and room_nid = :roomNid and ord > 0
-        order by event_nid desc limit ${ownEvents}) mine
-      group by coalesce(thread_id, '${mainThread}')),
-    floors as materialized (${floors(engine)} union all select thread, ord from own)
-    select 0 as kind, '${mainThread}' as thread, count(*) as n from (
-      select 1 from events e ${by(engine, 'events_notifying')} where e.room_nid = :roomNid and e.thread_id is null and e.notify_ord is not null
-        and e.ord > :base and e.ord > coalesce((select max(f.ord) from floors f where f.thread = '${mainThread}'), 0)
-        and e.redacted_by is null and e.pruned_ts is null and e.sender_nid not in ${list('silent', 'int')}
-      limit ${mostCounted + 1}) unread
-    union all
-    select 0, e.thread_id, count(*) from events e
-      where e.room_nid = :roomNid and e.thread_id is not null and e.notify_ord is not null
-        and e.ord > :base and e.ord > coalesce((select max(f.ord) from floors f where f.thread = e.thread_id), 0)
-        and e.redacted_by is null and e.pruned_ts is null and e.sender_nid not in ${list('silent', 'int')}
-      group by e.thread_id
-    union all
-    select 1, thread, ord from own`,
-)
 const lastNotifying = sqlQuery<{ roomNid: number; ord: number }, { notify_ord: number }>(
   'findNotifyOrdAt',
   ({ engine }) => `select notify_ord from events ${by(engine, 'events_notifying')}
@@ -95,30 +63,6 @@ export interface Deviation {
   /** +1: notifies though not by default; −1: the reverse; 0: as by default */
   readonly differs: number
   readonly sender_nid: number
-}
-
-/** What unread counts of a room are made of. */
-export interface UnreadCounts {
-  /** Notifying events by thread; of the main timeline at most `mostCounted + 1`. */
-  readonly byThread: ReadonlyMap<string, number>
-  /** The user's own last event by thread, as `ord`. */
-  readonly own: ReadonlyMap<string, number>
-}
-
-/**
- * Counts events that notify by default and come after all of: `base`, the floor of their thread, the user's own last event
- * in it. Events of `silent` senders, pruned and redacted ones do not count.
- */
-export async function countUnread(
-  conn: Conn,
-  of: { readonly roomNid: number; readonly userNid: number; readonly base: number },
-  threadFloors: ReadonlyMap<string, number>,
-  silent: readonly number[],
-): Promise<UnreadCounts> {
-  const rows = await counts(conn, { ...of, floors: JSON.stringify(Object.fromEntries(threadFloors)), silent })
-  const found = { byThread: new Map<string, number>(), own: new Map<string, number>() }
-  for (const { kind, thread, n } of rows) (Number(kind) === 0 ? found.byThread : found.own).set(thread, Number(n))
-  return found
 }
 
 /** The running number of the last notifying event of the main timeline at or before an `ord`; 0 where there is none. */

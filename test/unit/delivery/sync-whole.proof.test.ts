@@ -6,9 +6,6 @@ import { pruneEventRow } from '../../../src/store/events.ts'
 import { listReadRows, listTimelineBack } from '../../../src/store/read-rows.ts'
 import type { ReadRow } from '../../../src/store/read-rows.ts'
 import { sqlQuery } from '../../../src/store/query.ts'
-import { countUnreadOfRooms } from '../../../src/store/unread-rooms.ts'
-import type { UnreadRoom } from '../../../src/store/unread-rooms.ts'
-import { countUnread } from '../../../src/store/unread.ts'
 import { isFull, scale, seed } from '../../support/scale.ts'
 import { Seeded } from '../../support/seeded.ts'
 import { engines, makePlace } from '../../support/store.ts'
@@ -16,9 +13,9 @@ import { DeliveryWorld } from './delivery-world.ts'
 import { Life, askText, erase, isRefused, peopleOf } from './life.ts'
 import type { Person } from './life.ts'
 
-const allEvents = sqlQuery<object, { nid: number; state_key_nid: number | null; thread: string | null }>(
+const allEvents = sqlQuery<object, { nid: number; state_key_nid: number | null }>(
   'listEventsOfTest',
-  'select event_nid as nid, state_key_nid, thread_id as thread from events order by event_nid',
+  'select event_nid as nid, state_key_nid from events order by event_nid',
 )
 
 const withoutTyping = { room: { ephemeral: { not_types: ['m.typing'] } } }
@@ -51,22 +48,6 @@ async function compareRows(world: DeliveryWorld, conn: Conn, rooms: readonly num
   for (const [nid, ord] of tops) expect(timelines.get(nid) ?? []).toEqual(await listTimelineBack(conn, nid, ord, most))
 }
 
-async function compareUnread(conn: Conn, people: readonly Person[], rooms: readonly number[], random: Seeded) {
-  const threads = (await allEvents(conn)).flatMap(({ thread }) => (thread === null ? [] : [thread]))
-  for (const { requester } of people) {
-    const asked = rooms.map((nid): UnreadRoom => {
-      const named = random.shuffled([...new Set(['main', ...threads])]).slice(0, random.below(4))
-      return [nid, random.below(30), named.map((thread) => [thread, random.below(50)] as const)]
-    })
-    const silent = people.filter(() => random.chance(0.3)).map((person) => person.requester.userNid)
-    const together = await countUnreadOfRooms(conn, requester.userNid, asked, silent)
-    for (const [roomNid, base, floors] of asked) {
-      const of = { roomNid, userNid: requester.userNid, base }
-      expect(together.get(roomNid)).toEqual(await countUnread(conn, of, new Map(floors), silent))
-    }
-  }
-}
-
 describe.each(engines)('whole answers of /sync, on %s', (engine) => {
   test(
     'rows from memory and rooms read together are what the database has, in each process',
@@ -97,7 +78,6 @@ describe.each(engines)('whole answers of /sync, on %s', (engine) => {
           for (const each of other === undefined ? [world] : [world, other])
             await each.deps.database.snapshot(async (conn) => {
               await compareRows(each, conn, nids, random)
-              await compareUnread(conn, people, nids, random)
             })
           for (const person of people) {
             const warm = await whole(world, person)
