@@ -114,7 +114,8 @@ async function makeContext(
   const { viewer, filter } = request
   const { conn, now, shared } = moment
   // a database that was set back knows nothing of what came after
-  const since = request.since === undefined || isAhead(request.since.vector, now.vector) ? undefined : request.since
+  const isKnown = news !== undefined || (request.since !== undefined && !isAhead(request.since.vector, now.vector))
+  const since = isKnown ? request.since : undefined
   const ignored = await deps.ignoredUsers.of(conn, viewer.userNid)
   const reading: ReadOptions = {
     roomId: false,
@@ -131,7 +132,7 @@ async function makeContext(
     request,
     viewer,
     since: since?.vector,
-    behind: since === undefined ? [] : behind(since.vector, now.vector),
+    behind: news?.behind ?? (since === undefined ? [] : behind(since.vector, now.vector)),
     typingSince: since?.typing,
     ignored,
     sent: deps.sentMembers.of(viewer.userNid, viewer.deviceId, since === undefined ? undefined : request.sinceText),

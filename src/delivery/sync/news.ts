@@ -10,9 +10,12 @@ import { SharedSections } from './alike.ts'
 import type { SyncRequest } from './request.ts'
 import type { Moment } from './moment.ts'
 import { behind as behindOf, distance, isAhead } from './token.ts'
+import type { SyncToken } from './token.ts'
 
 /** What was read for several readers who stand at the same place: for each the same as if they had been alone. */
 export interface News {
+  /** the writers that have gone on since they stood there */
+  readonly behind: Behind
   /** account data that the reader does not know */
   dataOf(userNid: number): readonly SyncDataRow[]
   /** rooms that may have something for the reader */
@@ -62,17 +65,23 @@ function groupsOf(
   mostBehind: number,
 ): Iterable<Group> {
   const groups = new Map<string, Group>()
-  for (const request of requests) {
-    const { since } = request
-    if (since === undefined || isAhead(since.vector, now.vector)) continue
+  const byToken = new Map<SyncToken, Group | undefined>()
+  const groupOf = (since: SyncToken): Group | undefined => {
+    if (isAhead(since.vector, now.vector)) return undefined
     const behind = behindOf(since.vector, now.vector)
     const typingIn = typing.changedSince(since.typing)
     const looks = distance(since.vector, now.vector) + typingIn.length
-    if (looks === 0 || looks > mostBehind) continue
+    if (looks === 0 || looks > mostBehind) return undefined
     const key = JSON.stringify([behind, typingIn])
     let group = groups.get(key)
     if (group === undefined) groups.set(key, (group = { behind, typing: typingIn, looks, requests: [] }))
-    group.requests.push(request)
+    return group
+  }
+  for (const request of requests) {
+    const { since } = request
+    if (since === undefined) continue
+    if (!byToken.has(since)) byToken.set(since, groupOf(since))
+    byToken.get(since)?.requests.push(request)
   }
   return groups.values()
 }
@@ -86,6 +95,7 @@ async function readFor({ conn }: Moment, group: Group, requests: readonly SyncRe
     rows.filter(({ membership }) => membership === 'join').map((row) => ({ userNid, room: countedRoom(row) })),
   )
   return {
+    behind,
     dataOf: (userNid) => data?.get(userNid) ?? [],
     roomsOf: (userNid) => rooms.get(userNid) ?? [],
     unread: await readUnreadTogether(conn, joined),
