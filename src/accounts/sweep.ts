@@ -41,15 +41,25 @@ export async function sweepAccounts(deps: Pick<AccountsDeps, 'database' | 'clock
   return { sessions, transactions, addresses, tokens }
 }
 
+const mostAtOnce = 100
+
 /** Lets deactivated accounts leave the rooms that they are still in: what a crash or an unreachable server left undone. */
 export async function finishDeactivations(
   deps: Pick<AccountsDeps, 'database' | 'log'>,
   departure: Pick<Departure, 'leaveAllRooms'>,
 ): Promise<void> {
-  for (const account of await deps.database.read((conn) => listDeactivatedMembers(conn, 100)))
-    try {
-      await departure.leaveAllRooms(account)
-    } catch (error) {
-      deps.log.warn('a deactivated account could not leave its rooms yet', { userNid: account.userNid, error })
-    }
+  let after = 0
+  for (;;) {
+    const page = await deps.database.read((conn) => listDeactivatedMembers(conn, after, mostAtOnce))
+    const last = page.at(-1)
+    if (last === undefined) return
+    // by row id: those who cannot leave now do not stand in the way of those behind them
+    after = last.userNid
+    for (const account of page)
+      try {
+        await departure.leaveAllRooms(account)
+      } catch (error) {
+        deps.log.warn('a deactivated account could not leave its rooms yet', { userNid: account.userNid, error })
+      }
+  }
 }

@@ -142,10 +142,10 @@ const erased = query<{ userId: string }>('find_erased_user')(({ db, t, p }) =>
     .where(and(eq(t(users).user_id, p.userId), isNotNull(t(users).erased_ts))),
 )
 
-const stillThere = sqlQuery<{ limit: number }, { user_nid: number; user_id: UserId }>(
+const stillThere = sqlQuery<{ after: number; limit: number }, { user_nid: number; user_id: UserId }>(
   'list_deactivated_members',
   `select a.user_nid, u.user_id from accounts a join users u on u.user_nid = a.user_nid
-   where a.deactivated_ts is not null and u.erased_ts is null and exists (
+   where a.user_nid > :after and a.deactivated_ts is not null and u.erased_ts is null and exists (
      select 1 from memberships m where m.user_nid = a.user_nid and m.membership in ('join', 'invite', 'knock'))
    order by a.user_nid limit :limit`,
 )
@@ -228,10 +228,17 @@ export async function isErasedUser(conn: Conn, userId: string): Promise<boolean>
   return row !== undefined && row.returned_ts === null
 }
 
-/** Accounts that were deactivated, not erased, and are still in a room, invited or knocking; at most `limit`. */
+/**
+ * Accounts that were deactivated, not erased, and are still in a room, invited or knocking: at most `limit`, by ascending
+ * row id, those after `after`.
+ */
 export async function listDeactivatedMembers(
   conn: Conn,
+  after: number,
   limit: number,
 ): Promise<{ userNid: number; userId: UserId }[]> {
-  return (await stillThere(conn, { limit })).map(({ user_nid: userNid, user_id: userId }) => ({ userNid, userId }))
+  return (await stillThere(conn, { after, limit })).map(({ user_nid: userNid, user_id: userId }) => ({
+    userNid,
+    userId,
+  }))
 }

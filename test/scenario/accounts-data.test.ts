@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { setFlag } from '../../src/accounts/moderation.ts'
 import { findAccountData } from '../../src/store/account-data.ts'
-import { findAccountByUserId } from '../../src/store/accounts.ts'
+import { findAccountByUserId, insertAccount, putAccountDeactivated } from '../../src/store/accounts.ts'
 import { findPushRules } from '../../src/store/push-rules.ts'
 import { changeRoomHost } from '../../src/store/room-hosts.ts'
 import { insertRoom } from '../../src/store/rooms.ts'
@@ -308,5 +308,26 @@ describe.each(engines)('%s, in a room', (engine) => {
     expect(world.told.left).toEqual([userId])
     await finishDeactivations(world.deps, world.deps.departure)
     expect(world.told.left).toEqual([userId, userId])
+  })
+
+  test('deactivated accounts that cannot leave yet do not stand in the way of the others', async () => {
+    world = await startAccounts(engine)
+    const userIds = Array.from({ length: 230 }, (_, i): UserId => `@gone${String(i).padStart(3, '0')}:a.test`)
+    await world.deps.database.write(async (tx) => {
+      for (const user of userIds) {
+        const userNid = await putUser(tx, user)
+        await insertAccount(tx, { userNid, password: undefined, kind: 'user', admin: false, ts: 1 })
+        await putAccountDeactivated(tx, userNid, 2)
+      }
+    })
+    for (const user of userIds) await joinRoom(user, '!r:b.test')
+    const asked: UserId[] = []
+    await finishDeactivations(world.deps, {
+      leaveAllRooms: async ({ userId }) => {
+        asked.push(userId)
+        if (asked.length <= 150) throw new Error('their servers are away')
+      },
+    })
+    expect(asked).toEqual(userIds)
   })
 })
