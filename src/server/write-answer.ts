@@ -2,12 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Answer } from '../http/answer.ts'
+import { nextTurn } from '../util/next-turn.ts'
 import type { Clock } from '../util/ports.ts'
 
 /** So long the rest of a body is read that nobody wants, so that the caller, still writing, gets to read the answer. */
 const restMs = 500
 
 const longText = 65_536
+/** To make such a text and to encode it are two turns. */
+const veryLongText = 2 ** 20
 
 /** Sends an answer. A stream that fails half-way ends the connection; never rejects. */
 export async function writeAnswer(outgoing: ServerResponse, answer: Answer, clock: Clock): Promise<void> {
@@ -18,6 +21,7 @@ export async function writeAnswer(outgoing: ServerResponse, answer: Answer, cloc
   if (body === null) {
     outgoing.writeHead(status, headers).end()
   } else if (typeof body === 'string') {
+    if (body.length >= veryLongText) await nextTurn()
     // a long one is encoded once, not once to know the length and once to write
     const sent = body.length < longText ? body : Buffer.from(body)
     outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(sent) }).end(sent)

@@ -21,8 +21,8 @@ import { distance } from './token.ts'
 
 /** A reader who is less far behind is served by what moved, one who is further by a look at all of their rooms. */
 export const nearPositions = 2_000
-/** So many rooms are read together, before others have their turn. */
-const roomsPerTurn = 20
+/** So many rooms are read together at first, and at most; then as many as fit into a turn of so many ms. */
+const [firstRooms, mostRooms, turnMs] = [10, 40, 5]
 
 type AllSections = Record<'join' | 'invite' | 'knock' | 'leave', Record<string, object>>
 /** `rooms` of an answer. */
@@ -32,12 +32,25 @@ export type Sections = Partial<AllSections>
 export async function readRooms(context: SyncContext, data: AccountData): Promise<Sections | undefined> {
   const rows = (await candidates(context)).filter((row) => matchesRoom(context.request.filter.room, row.room_id))
   const sections: AllSections = { join: {}, invite: {}, knock: {}, leave: {} }
-  for (let at = 0; at < rows.length; at += roomsPerTurn) {
+  const { clock } = context.deps
+  let count = firstRooms
+  for (let at = 0; at < rows.length;) {
     if (at > 0) await nextTurn()
-    await addRooms(context, sections, rows.slice(at, at + roomsPerTurn), data)
+    const from = clock.monotonic()
+    await addRooms(context, sections, rows.slice(at, at + count), data)
+    at += count
+    count = nextCount(context, count, clock.monotonic() - from)
+    // also before a long answer is written out
+    if (rows.length > firstRooms) await nextTurn()
   }
   const filled = Object.entries(sections).filter(([, section]) => Object.keys(section).length > 0)
   return filled.length === 0 ? undefined : (Object.fromEntries(filled) as Sections)
+}
+
+/** How many rooms come next, when so many took so long. On PostgreSQL it is not the event loop that time is spent in. */
+function nextCount({ conn }: SyncContext, count: number, tookMs: number): number {
+  if (conn.engine === 'postgres' || tookMs < turnMs / 2) return Math.min(mostRooms, count * 2)
+  return tookMs > turnMs ? Math.ceil(count / 2) : count
 }
 
 async function addRooms(
