@@ -1,6 +1,7 @@
 import { tables } from '../../schema/tables/index.ts'
 import type { Conn } from './database.ts'
 import { sqlQuery } from './query.ts'
+import type { Engine } from './statement.ts'
 
 /** A row in which a text was found. */
 export interface TextHit {
@@ -31,44 +32,44 @@ const searched: readonly Searched[] = tables.flatMap(({ name, columns, map, prim
   Object.entries(columns)
     .filter(([, { kind }]) => kind === 'text' || kind === 'json')
     .map(([column]): Searched => {
-      const wanted = [...new Set([...primary, ...map.subject, column])].join(', ')
-      const where = { sqlite: `instr(${column}, :needle) > 0`, postgres: `strpos(${column}, :needle) > 0` }
+      const wanted = [...new Set([...primary, ...map.subject])].join(', ')
+      const isHit = { sqlite: `instr(${column}, :needle) > 0`, postgres: `strpos(${column}, :needle) > 0` }
       const key = primary.join(', ')
       const after = `(${key}) > (${primary.map((_, i) => `:k${i}`).join(', ')})`
       const end = `order by ${key} limit :most`
+      const select = (engine: Engine) =>
+        `select ${wanted}, case when ${isHit[engine]} then ${column} end as found_text from ${name}`
       return {
         table: name,
         column,
         subjects: map.subject,
         primary,
-        first: sqlQuery(
-          `search_${name}_${column}`,
-          ({ engine }) => `select ${wanted} from ${name} where ${where[engine]} ${end}`,
-        ),
-        next: sqlQuery(
-          `search_on_${name}_${column}`,
-          ({ engine }) => `select ${wanted} from ${name} where ${where[engine]} and ${after} ${end}`,
-        ),
+        first: sqlQuery(`search_${name}_${column}`, ({ engine }) => `${select(engine)} ${end}`),
+        next: sqlQuery(`search_on_${name}_${column}`, ({ engine }) => `${select(engine)} where ${after} ${end}`),
       }
     }),
 )
 
 /**
- * Every text column of every table, one after the other: all rows in which `needle` stands, exactly as written, at most
- * `most` of them at a time.
+ * Every text column of every table, one after the other: all rows in which `needle` stands, exactly as written. Each step
+ * looks at `most` rows and gives those of them that have it, perhaps none, so that no statement takes long.
  */
 export async function* searchTables(conn: Conn, needle: string, most: number): AsyncGenerator<TextHit[]> {
   for (const { table, column, subjects, primary, first, next } of searched) {
     const keyOf = (row: Row): Key => primary.map((name) => row[name] as number | string)
     let rows = await first(conn, { needle, most })
     for (;;) {
-      yield rows.map((row) => ({
-        table,
-        column,
-        text: String(row[column] ?? ''),
-        subjects: subjects.map((name) => row[name] ?? null),
-        key: keyOf(row),
-      }))
+      yield rows.flatMap((row) =>
+        row.found_text === null
+          ? []
+          : {
+              table,
+              column,
+              text: String(row.found_text),
+              subjects: subjects.map((name) => row[name] ?? null),
+              key: keyOf(row),
+            },
+      )
       const last = rows.at(-1)
       if (last === undefined || rows.length < most) break
       const after = Object.fromEntries(keyOf(last).map((part, i) => [`k${i}`, part]))

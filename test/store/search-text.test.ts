@@ -9,10 +9,11 @@ test.each(engines)('%s: a text is found in every row that holds it, however many
   const database = await place.open()
   const types = Array.from({ length: 23 }, (_, i) => `type ${String(i).padStart(2, '0')}`)
   await database.write(async (tx) => {
-    for (const userNid of [1, 2])
-      for (const type of types)
-        await putAccountData(tx, { userNid, roomNid: globalRoom, type, content: `{"text":"a needle ${type}"}` })
-    await putAccountData(tx, { userNid: 3, roomNid: globalRoom, type: 'other', content: '{}' })
+    const put = (userNid: number, type: string, content: string) =>
+      putAccountData(tx, { userNid, roomNid: globalRoom, type, content })
+    for (const userNid of [1, 3]) for (const type of types) await put(userNid, type, `{"text":"a needle ${type}"}`)
+    // more rows without it than are looked at in one step
+    for (const userNid of [0, 2, 4]) for (const type of types) await put(userNid, type, '{}')
   })
   for (const most of [1, 5, 23, 46, 100]) {
     const found: TextHit[] = []
@@ -22,7 +23,7 @@ test.each(engines)('%s: a text is found in every row that holds it, however many
         found.push(...hits)
       }
     })
-    const wanted = [1, 2].flatMap((nid) => types.map((type) => [nid, globalRoom, type]))
+    const wanted = [1, 3].flatMap((nid) => types.map((type) => [nid, globalRoom, type]))
     expect(found.map(({ key }) => key)).toEqual(wanted)
     expect(new Set(found.map(({ table, column }) => `${table}.${column}`))).toEqual(new Set(['account_data.content']))
   }

@@ -21,8 +21,8 @@ import type { Finding, Term } from './findings.ts'
 
 type Deps = Pick<PrivacyDeps, 'database' | 'roomCache' | 'clock' | 'erased'>
 
-/** So many rows of a column are judged before others have their turn. */
-const rowsAtOnce = 500
+/** So many rows of a column are looked at before others have their turn. */
+const rowsAtOnce = 1_000
 
 /** What the tables hold of a person; `terms` are looked for in every text column. */
 export interface TableSearch {
@@ -88,10 +88,8 @@ export async function searchPerson(deps: Deps, userId: UserId, also: readonly st
             const { may_be, why } = await judge(deps, context, term, hit)
             found.push({ where: `${hit.table}.${hit.column}`, what: term.what, count, may_be, why })
           }
-          if (hits.length === rowsAtOnce) {
-            found = addUp(found)
-            await nextTurn()
-          }
+          if (hits.length > 0) found = addUp(found)
+          await nextTurn()
         }
     }
     return {
