@@ -2,78 +2,49 @@ import { eventAt, loadChain } from '../../rooms/layers.ts'
 import type { Chain } from '../../rooms/layers.ts'
 import type { Room } from '../../rooms/room.ts'
 import type { SyncRoomRow } from '../../store/sync.ts'
-import { RawJson } from '../../util/raw-json.ts'
 import type { AccountData } from './account-data.ts'
 import type { SyncContext } from './context.ts'
-import type { JoinedRoom } from './joined.ts'
+import type { JoinedRoom } from './joined-room.ts'
+import type { SharedSection } from './shared-sections.ts'
 import { endGroup } from './state.ts'
 import { isNews } from './token.ts'
 
-/**
- * What a joined room has to show to all readers who are alike: they stand at the same place, ask for the same, see nothing
- * but messages that others wrote, and were joined when each was sent, by the event that makes them members now.
- */
-export interface SharedSection {
-  /** the text without the unread counts */
-  readonly head: string
-  /** the states in which such a reader was joined */
-  readonly chains: readonly Chain[]
-  /** row ids of those who wrote something in it: each sees more of their own messages */
-  readonly senders: ReadonlySet<number>
-  /** with lazy loading: the member events that such a reader's device has already, by row ids of place and event */
-  readonly members: readonly (readonly [keyNid: number, eventNid: number])[]
-  /** what was made before somebody was erased is not shown after it */
-  readonly erasedVersion: number
-  /** whole texts by that of the counts */
-  readonly texts: Map<string, RawJson>
+/** The section of a room that was made for a reader who is like this one; undefined where there is none. */
+export async function findShared(
+  context: SyncContext,
+  row: SyncRoomRow,
+  data: AccountData,
+): Promise<SharedSection | undefined> {
+  const { news, request } = context
+  if (news === undefined || !isPlain(context, row, data)) return undefined
+  return news.shared.find(request.filter, keyOf(context, row.room_nid), (section) => isLike(context, row, section))
 }
 
-/** Shared sections of one moment, for readers who stand at one place. */
-export class SharedSections {
-  readonly #byFilter = new Map<object, Map<string, SharedSection>>()
-
-  /** The section of a room that was made for a reader who is like this one; undefined where there is none. */
-  async find(context: SyncContext, row: SyncRoomRow, data: AccountData): Promise<SharedSection | undefined> {
-    const found = this.#byFilter.get(context.request.filter)?.get(keyOf(context, row.room_nid))
-    return found !== undefined && isPlain(context, row, data) && (await isLike(context, row, found)) ? found : undefined
+/** Keeps what was made for a reader, if it is the same for all who are like them. `head`: without the unread counts. */
+export async function offerShared(
+  context: SyncContext,
+  each: JoinedRoom,
+  data: AccountData,
+  head: string,
+): Promise<SharedSection | undefined> {
+  const { row, room, isFull, showsSummary, timeline, stateNids: nids } = each
+  const { deps, conn, news, request } = context
+  if (news === undefined || isFull || showsSummary || timeline.isLimited || nids.length > 0) return undefined
+  if (!isPlain(context, row, data) || !timeline.rows.every(isPlainMessage)) return undefined
+  const groups = new Set(timeline.rows.flatMap((shown) => [shown.state_before ?? 0, shown.state_after ?? 0]))
+  const chains: Chain[] = []
+  for (const group of groups) chains.push(await loadChain(deps.roomCache.caches, conn, group))
+  const made: SharedSection = {
+    head,
+    chains,
+    senders: new Set(timeline.rows.map((shown) => shown.sender_nid)),
+    members: request.filter.room.state.lazyLoadMembers ? await membersOf(context, each, room) : [],
+    erasedVersion: deps.erased.version,
+    texts: new Map(),
   }
-
-  /** Keeps what was made for a reader, if it is the same for all who are like them. `head`: without the unread counts. */
-  async offer(
-    context: SyncContext,
-    each: JoinedRoom,
-    data: AccountData,
-    head: string,
-  ): Promise<SharedSection | undefined> {
-    const { row, room, isFull, showsSummary, timeline, stateNids: nids } = each
-    const { deps, conn, request } = context
-    if (isFull || showsSummary || timeline.isLimited || nids.length > 0 || !isPlain(context, row, data))
-      return undefined
-    if (!timeline.rows.every(isPlainMessage)) return undefined
-    const groups = new Set(timeline.rows.flatMap((shown) => [shown.state_before ?? 0, shown.state_after ?? 0]))
-    const chains: Chain[] = []
-    for (const group of groups) chains.push(await loadChain(deps.roomCache.caches, conn, group))
-    const made: SharedSection = {
-      head,
-      chains,
-      senders: new Set(timeline.rows.map((shown) => shown.sender_nid)),
-      members: request.filter.room.state.lazyLoadMembers ? await membersOf(context, each, room) : [],
-      erasedVersion: deps.erased.version,
-      texts: new Map(),
-    }
-    if (!(await isLike(context, row, made))) return undefined
-    let ofFilter = this.#byFilter.get(request.filter)
-    if (ofFilter === undefined) this.#byFilter.set(request.filter, (ofFilter = new Map()))
-    ofFilter.set(keyOf(context, room.nid), made)
-    return made
-  }
-}
-
-/** The whole text, with a reader's unread counts, which are a JSON object. */
-export function withCounts({ head, texts }: Pick<SharedSection, 'head' | 'texts'>, counts: string): RawJson {
-  let text = texts.get(counts)
-  if (text === undefined) texts.set(counts, (text = RawJson.joining(head, counts)))
-  return text
+  if (!(await isLike(context, row, made))) return undefined
+  news.shared.keep(request.filter, keyOf(context, room.nid), made)
+  return made
 }
 
 function keyOf({ request }: SyncContext, roomNid: number): string {

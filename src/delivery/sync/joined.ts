@@ -1,4 +1,3 @@
-import type { UserId } from '../../protocol/ids.ts'
 import { formatRoomToken } from '../../rooms/room-token.ts'
 import { readEvents } from '../../rooms/read-events.ts'
 import type { Room } from '../../rooms/room.ts'
@@ -11,28 +10,16 @@ import { sumUnread } from '../unread.ts'
 import type { RoomUnread, Unread } from '../unread.ts'
 import type { AccountData } from './account-data.ts'
 import { roomAccountData } from './account-data.ts'
-import { withCounts } from './alike.ts'
+import { offerShared } from './alike.ts'
 import type { SyncContext } from './context.ts'
+import type { JoinedRoom } from './joined-room.ts'
+import { withCounts } from './shared-sections.ts'
 import { ephemeralEvents } from './ephemeral.ts'
 import { endGroup, stateNids, stateTexts } from './state.ts'
 import { heroesOf, summaryOf } from './summary.ts'
 import { collectTimeline } from './timeline.ts'
 import type { Timeline } from './timeline.ts'
 import { isNews } from './token.ts'
-
-/** What of a joined room is to be shown, before the state events themselves were read. */
-export interface JoinedRoom {
-  readonly row: SyncRoomRow
-  readonly room: Room
-  readonly isWhole: boolean
-  readonly isFull: boolean
-  readonly standing: UserStanding
-  readonly timeline: Timeline
-  readonly showsSummary: boolean
-  readonly heroes: readonly UserId[] | undefined
-  /** state events, as row ids */
-  readonly stateNids: readonly number[]
-}
 
 /** Finds what of a joined room is to be shown. `first`: see `TimelineWish`. */
 export async function findJoined(
@@ -91,7 +78,7 @@ export async function showJoined(
   // written at once: an object, and the pieces of its text, would be kept until all other rooms are read
   if (news === undefined) return RawJson.of({ ...parts, ...counts })
   const head = stringify(parts)
-  const shared = await news.shared.offer(context, each, data, head)
+  const shared = await offerShared(context, each, data, head)
   return shared === undefined ? RawJson.joining(head, stringify(counts)) : withCounts(shared, stringify(counts))
 }
 

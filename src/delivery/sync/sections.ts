@@ -9,13 +9,14 @@ import { nextTurn } from '../../util/next-turn.ts'
 import { listUnread } from '../unread.ts'
 import type { RoomUnread } from '../unread.ts'
 import type { AccountData } from './account-data.ts'
-import { withCounts } from './alike.ts'
+import { findShared } from './alike.ts'
 import type { SyncContext } from './context.ts'
 import { strippedRoom } from './invited.ts'
 import { countsText, findJoined, showJoined } from './joined.ts'
-import type { JoinedRoom } from './joined.ts'
+import type { JoinedRoom } from './joined-room.ts'
 import { leftRoom } from './left.ts'
 import { countedRoom } from './news.ts'
+import { withCounts } from './shared-sections.ts'
 import { firstLook } from './timeline.ts'
 import { distance } from './token.ts'
 
@@ -59,13 +60,13 @@ async function addRooms(
   rows: readonly SyncRoomRow[],
   data: AccountData,
 ): Promise<void> {
-  const { deps, conn, news } = context
+  const { deps, conn } = context
   const isJoined = ({ membership }: SyncRoomRow) => membership === 'join'
   let counts: Promise<Map<number, RoomUnread>> | undefined
   const unreadIn = async (roomNid: number) => (await (counts ??= countAll(context, rows.filter(isJoined)))).get(roomNid)
   const own: SyncRoomRow[] = []
   for (const row of rows) {
-    const shared = await news?.shared.find(context, row, data)
+    const shared = await findShared(context, row, data)
     if (shared === undefined) own.push(row)
     else sections.join[row.room_id] = withCounts(shared, countsText(context, await unreadIn(row.room_nid)))
   }

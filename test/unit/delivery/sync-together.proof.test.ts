@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { setMarks } from '../../../src/delivery/receipts.ts'
-import { SharedSections } from '../../../src/delivery/sync/alike.ts'
+import { SharedSections } from '../../../src/delivery/sync/shared-sections.ts'
 import { setTyping } from '../../../src/delivery/typing.ts'
 import type { EventId, RoomId } from '../../../src/protocol/ids.ts'
 import { putAccountData } from '../../../src/store/account-data.ts'
