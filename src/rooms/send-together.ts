@@ -4,6 +4,7 @@ import type { Tx } from '../store/database.ts'
 import { insertEventTransactions } from '../store/event-transactions.ts'
 import { listSendFacts } from '../store/send-facts.ts'
 import type { SendFacts } from '../store/send-facts.ts'
+import { nextTurn } from '../util/next-turn.ts'
 import { appendMessages } from './append-messages.ts'
 import type { AppendDeps } from './append.ts'
 import type { BuildDeps } from './build.ts'
@@ -21,6 +22,7 @@ export type Outcome = { readonly sent: Sent } | { readonly error: unknown } | { 
 
 /** So many are built before their signatures are asked for, which are made meanwhile; to ask costs as much as two. */
 const signedAtOnce = 16
+const longestTurnMs = 8
 
 interface Place {
   readonly message: QueuedDraft
@@ -40,9 +42,10 @@ interface RoomRun {
 }
 
 /**
- * Sends ordinary messages (no state, no redaction, no relation to another event) inside one write, as each would be sent by itself and in this order: what is alike is read and written
- * once for all, and signatures, on which neither ids nor judgements hang, are made together. A message that is refused
- * leaves no trace. Gives what became of each. Throws what concerns them all.
+ * Sends ordinary messages (no state, no redaction, no relation to another event) inside one write, as each would be sent by
+ * itself and in this order: what is alike is read and written once for all, and signatures, on which neither ids nor
+ * judgements hang, are made together. A message that is refused leaves no trace. Gives what became of each. Throws what
+ * concerns them all.
  */
 export async function sendTogether(tx: Tx, deps: TogetherDeps, messages: readonly QueuedDraft[]): Promise<Outcome[]> {
   const outcomes = Array.from<Outcome>({ length: messages.length })
@@ -59,8 +62,14 @@ export async function sendTogether(tx: Tx, deps: TogetherDeps, messages: readonl
   const signing: Promise<readonly string[]>[] = []
   const unsigned: string[] = []
   let built = 0
+  let turnedAt = deps.clock.monotonic()
   const sign = () => signing.push(deps.signer.sign(unsigned.splice(0)))
   for (const [index, message] of messages.entries()) {
+    // large ones take long
+    if (deps.clock.monotonic() - turnedAt > longestTurnMs) {
+      await nextTurn()
+      turnedAt = deps.clock.monotonic()
+    }
     try {
       const run = await runOf(tx, deps, runs, message, facts[index])
       const made = await prepare(tx, deps, run.ahead, message, facts[index])

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import type { SigningKey } from '../protocol/sign.ts'
+import type { Signer } from '../rooms/signer.ts'
 import type { Config } from '../util/config.ts'
 import { makeSystemDns } from '../util/dns.ts'
 import type { Dns } from '../util/dns.ts'
@@ -8,8 +10,6 @@ import type { Log } from '../util/log.ts'
 import type { Clock, Net, Random } from '../util/ports.ts'
 import { SystemNet } from '../util/system-net.ts'
 import { systemClock, systemRandom } from '../util/system-ports.ts'
-import type { SigningKey } from '../protocol/sign.ts'
-import type { Signer } from '../rooms/signer.ts'
 import type { FileWork } from './open-database.ts'
 
 /** What a server has of the world; a test gives its own. */
