@@ -21,7 +21,7 @@ export class Caches {
   })
   /** What events look like to clients, serialised, without their end; see `fragment`. */
   readonly fragments = new LRUCache<number | string, string>({
-    maxSize: 32_000_000,
+    maxSize: 24_000_000,
     sizeCalculation: (text) => text.length + 100,
   })
   readonly rows = new RowMemory()

@@ -8,11 +8,12 @@ import type { EventForm } from './event-form.ts'
 import { eventOfRow } from './events.ts'
 import type { ReadDeps, ReadOptions } from './read-options.ts'
 import type { Room } from './room.ts'
+import type { KnownRow } from './row-memory.ts'
 
 /**
- * An event without its closing brace, so that `unsigned` can follow. Where others read in the same moment (`shared`) it is
- * kept for all readers; the key names the event, the format, and of one that is not whole the form and the moment of
- * pruning. A page of history is read by one: making its texts costs less than keeping them.
+ * An event without its closing brace, so that `unsigned` can follow. That of a row in memory is kept with the row; else it
+ * is kept where others read in the same moment (`shared`): the key names the event, the format, and of one that is not
+ * whole the form and the moment of pruning. A page of history is read by one: making its texts costs less than keeping them.
  */
 export function fragment(
   deps: Pick<ReadDeps, 'roomCache'>,
@@ -23,10 +24,13 @@ export function fragment(
 ): string {
   const withRoom = options.roomId !== false
   const isPdu = options.format === 'federation'
+  const kind = (withRoom ? 1 : 0) + (isPdu ? 2 : 0)
+  const isWhole = form.name === '' && row.redacted_by === null && row.pruned_ts === null
+  const { texts }: KnownRow = row
+  if (texts !== undefined && isWhole) return (texts[kind] ??= inOnePiece(make(room, row, form, withRoom, isPdu)))
   if (options.shared === undefined) return make(room, row, form, withRoom, isPdu)
   const { fragments } = deps.roomCache.caches
-  const number = row.event_nid * 4 + (withRoom ? 1 : 0) + (isPdu ? 2 : 0)
-  const isWhole = form.name === '' && row.redacted_by === null && row.pruned_ts === null
+  const number = row.event_nid * 4 + kind
   const key = isWhole ? number : `${number} ${row.redacted_by ?? ''} ${row.pruned_ts ?? ''} ${form.name}`
   const known = fragments.get(key)
   if (known !== undefined) return known

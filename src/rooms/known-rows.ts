@@ -8,6 +8,8 @@ import type { Caches } from './caches.ts'
 
 type Deps = { readonly roomCache: { readonly caches: Caches } }
 
+type Missing = RowMark & { readonly roomNid: number }
+
 /**
  * Of each room the newest `most` events of the timeline at or before an `ord`, newest first, by row id of the room; rooms
  * without any are missing. The same as `listTimelineBack` of each, by two statements for all.
@@ -20,29 +22,23 @@ export async function readTimelines(
 ): Promise<Map<number, ReadRow[]>> {
   const marks = await listTimelineMarks(conn, tops, most)
   const { rows } = deps.roomCache.caches
-  const found = new Map<number, ReadRow>()
-  const missing: number[] = []
-  for (const { event_nid: nid, whole: isWhole, has_children: hasChildren } of marks) {
-    const row = !isWhole ? undefined : hasChildren ? rows.find(nid) : rows.findChildless(nid)
-    if (row === undefined) missing.push(nid)
-    else found.set(nid, row)
+  const missing = new Map<number, Missing>()
+  const found = new Map<number, ReadRow[]>()
+  for (const [roomNid, ofRoom] of marks) {
+    const list: ReadRow[] = []
+    for (const mark of ofRoom) {
+      const row = mark.isWhole ? rows.findMarked(mark.eventNid, mark.hasChildren) : undefined
+      if (row === undefined) missing.set(mark.eventNid, { ...mark, roomNid })
+      else list.push(row)
+    }
+    found.set(roomNid, list)
   }
-  for (const row of await readAnew(deps, conn, missing)) found.set(row.event_nid, row)
-  return inOrder(marks, found)
-}
-
-function inOrder(marks: readonly RowMark[], found: ReadonlyMap<number, ReadRow>): Map<number, ReadRow[]> {
-  const byRoom = new Map<number, ReadRow[]>()
-  for (const { room_nid: roomNid, event_nid: nid, has_children: hasChildren } of marks) {
-    const row = found.get(nid)
-    if (row === undefined) continue
-    const marked = row.has_children === hasChildren ? row : { ...row, has_children: hasChildren }
-    const list = byRoom.get(roomNid)
-    if (list === undefined) byRoom.set(roomNid, [marked])
-    else list.push(marked)
+  for (const row of await readAnew(deps, conn, [...missing.keys()])) {
+    const { roomNid, hasChildren } = missing.get(row.event_nid) as Missing
+    found.get(roomNid)?.push({ ...row, has_children: hasChildren })
   }
-  for (const list of byRoom.values()) list.sort((a, b) => (b.ord as number) - (a.ord as number))
-  return byRoom
+  for (const list of found.values()) list.sort((a, b) => (b.ord as number) - (a.ord as number))
+  return found
 }
 
 /** As `listReadRows`: rows by row id of the event; those that are not stored are missing. */

@@ -81,15 +81,8 @@ async function render(
   standing: UserStanding,
   options: ReadOptions,
 ): Promise<RenderedEvent[]> {
-  const forms = new Map<number, EventForm>()
-  if (!deps.erased.isEmpty)
-    for (const row of rows) forms.set(row.event_nid, await formOf(deps, conn, room, row, () => standing.isHolder(row)))
-  // state is sent without a transaction id
-  const nids = rows
-    .filter((row) => row.sender_nid === viewer.userNid && row.local && row.state_key_nid === null)
-    .map((row) => row.event_nid)
-  const transactions =
-    viewer.deviceId === undefined ? undefined : await listOwnTransactions(conn, nids, viewer.userNid, viewer.deviceId)
+  const forms = deps.erased.isEmpty ? undefined : await formsOf(deps, conn, room, rows, standing)
+  const transactions = await transactionsOf(conn, viewer, rows)
   const because = await redactionsOf(deps, conn, room, rows, standing, options)
   const bundles =
     options.withoutBundles === true
@@ -100,16 +93,16 @@ async function render(
   const now = deps.clock.now()
   const made: RenderedEvent[] = []
   for (const row of rows) {
-    const form = forms.get(row.event_nid) ?? asStored
+    const form = forms?.get(row.event_nid) ?? asStored
     let unsigned = `"age":${Math.max(0, now - row.origin_server_ts)}`
     const transaction = transactions?.get(row.event_nid)
     if (transaction !== undefined) unsigned += `,"transaction_id":${JSON.stringify(transaction)}`
     if (row.state_after !== null && memberships !== undefined)
       unsigned += `,"membership":${JSON.stringify(memberships.get(row.state_after))}`
-    unsigned += previous?.get(row.event_nid) ?? ''
-    if (row.redacted_by !== null) unsigned += because.get(row.redacted_by) ?? ''
+    if (previous !== undefined) unsigned += previous.get(row.event_nid) ?? ''
+    if (row.redacted_by !== null) unsigned += because?.get(row.redacted_by) ?? ''
     else if (form.isErased && row.type !== 'm.room.redaction') unsigned += erasedBecause(deps, room, row)
-    if (!form.isPruned) unsigned += bundles?.get(row.event_id) ?? ''
+    if (bundles !== undefined && !form.isPruned) unsigned += bundles.get(row.event_id) ?? ''
     const text = `${fragment(deps, room, row, form, options)},"unsigned":{${unsigned}}}`
     made.push({
       row,
@@ -120,6 +113,27 @@ async function render(
   return made
 }
 
+async function formsOf(
+  deps: ReadDeps,
+  conn: Conn,
+  room: Room,
+  rows: readonly ReadRow[],
+  standing: UserStanding,
+): Promise<Map<number, EventForm>> {
+  const forms = new Map<number, EventForm>()
+  for (const row of rows) forms.set(row.event_nid, await formOf(deps, conn, room, row, () => standing.isHolder(row)))
+  return forms
+}
+
+/** Transaction ids of the reader's device; state is sent without any. Undefined where it sent none of the events. */
+async function transactionsOf(conn: Conn, { userNid, deviceId }: UserViewer, rows: readonly ReadRow[]) {
+  if (deviceId === undefined) return undefined
+  const own = rows.filter((row) => row.sender_nid === userNid && row.local && row.state_key_nid === null)
+  if (own.length === 0) return undefined
+  const nids = own.map((row) => row.event_nid)
+  return listOwnTransactions(conn, nids, userNid, deviceId)
+}
+
 /** What is bundled with the events that are whole for the reader. */
 async function bundlesOf(
   deps: ReadDeps,
@@ -127,17 +141,18 @@ async function bundlesOf(
   viewer: UserViewer,
   room: Room,
   rows: readonly ReadRow[],
-  forms: ReadonlyMap<number, EventForm>,
+  forms: ReadonlyMap<number, EventForm> | undefined,
   standing: UserStanding,
   options: ReadOptions,
-): Promise<Map<string, string>> {
+): Promise<Map<string, string> | undefined> {
   const parents = rows.filter(
     (row) =>
       row.has_children !== false &&
       row.state_key_nid === null &&
       row.redacted_by === null &&
-      forms.get(row.event_nid)?.isPruned !== true,
+      forms?.get(row.event_nid)?.isPruned !== true,
   )
+  if (parents.length === 0) return undefined
   const inner: ReadOptions = { ...options, standing, eventFields: undefined, onlyEdits: true, withoutVisibility: false }
   return listBundles(conn, viewer, parents, options, (children, isWhole) =>
     readEvents(deps, conn, viewer, room, children, { ...inner, withoutBundles: !isWhole }),
@@ -167,11 +182,11 @@ async function redactionsOf(
   rows: readonly ReadRow[],
   standing: UserStanding,
   options: ReadOptions,
-): Promise<Map<number, string>> {
-  const nids = [...new Set(rows.map((row) => row.redacted_by).filter((nid) => nid !== null))]
+): Promise<Map<number, string> | undefined> {
+  if (rows.every((row) => row.redacted_by === null)) return undefined
+  const nids = new Set(rows.map((row) => row.redacted_by).filter((nid) => nid !== null))
   const made = new Map<number, string>()
-  if (nids.length === 0) return made
-  for (const row of await listReadRows(conn, nids)) {
+  for (const row of await listReadRows(conn, [...nids])) {
     const form = await formOf(deps, conn, room, row, () => standing.isHolder(row))
     // the reason that somebody gave after the reader had left is not for the reader
     const shown = (await standing.maySee(row)) || row.ord === null ? form : withoutReason
@@ -189,14 +204,15 @@ async function previousOf(
   room: Room,
   rows: readonly ReadRow[],
   standing: UserStanding,
-): Promise<Map<number, string>> {
+): Promise<Map<number, string> | undefined> {
+  if (rows.every((row) => row.state_key_nid === null)) return undefined
   const wanted = new Map<number, number>()
   for (const row of rows) {
     if (row.state_key_nid === null || row.state_before === null) continue
     const before = eventAt(await loadChain(deps.roomCache.caches, conn, row.state_before), row.state_key_nid)
     if (before !== undefined && before !== row.event_nid) wanted.set(row.event_nid, before)
   }
-  if (wanted.size === 0) return new Map()
+  if (wanted.size === 0) return undefined
   const texts = new Map<number, { id: string; content: string; mayBeSeen: boolean }>()
   for (const row of await listReadRows(conn, [...new Set(wanted.values())])) {
     const form = await formOf(deps, conn, room, row, () => standing.isHolder(row))

@@ -1,10 +1,13 @@
-import { LRUCache } from 'lru-cache'
 import type { ReadRow } from '../store/read-rows.ts'
+import { SecondChance } from '../util/second-chance.ts'
+
+/** A row in memory, with its texts as far as somebody has asked for them; see `fragment`. */
+export type KnownRow = ReadRow & { texts?: (string | undefined)[] }
 
 interface Known {
-  readonly row: ReadRow
-  /** the same where nothing relates to it */
-  childless: ReadRow | undefined
+  readonly row: KnownRow
+  /** the same, with what was last known of its children */
+  marked: KnownRow | undefined
 }
 
 /**
@@ -12,9 +15,10 @@ interface Known {
  * takes one from here has asked the database whether it still is whole; the rest of it need not be read again.
  */
 export class RowMemory {
-  readonly #rows = new LRUCache<number, Known>({
-    maxSize: 16_000_000,
-    sizeCalculation: ({ row }) => 400 + row.json.length,
+  readonly #rows = new SecondChance<number, Known>({
+    maxSize: 24_000_000,
+    // the stored text, and the one that clients get
+    sizeOf: ({ row }) => 500 + 2 * row.json.length,
   })
 
   /** A row, undefined where it is not in memory. Without `has_children`, which changes. */
@@ -22,16 +26,19 @@ export class RowMemory {
     return this.#rows.get(nid)?.row
   }
 
-  /** As `find`, of an event that nothing relates to. */
-  findChildless(nid: number): ReadRow | undefined {
+  /** As `find`, with `has_children` as the caller has read it. */
+  findMarked(nid: number, hasChildren: boolean): ReadRow | undefined {
     const known = this.#rows.get(nid)
-    return known && (known.childless ??= { ...known.row, has_children: false })
+    if (known === undefined) return undefined
+    if (known.marked?.has_children !== hasChildren) known.marked = { ...known.row, has_children: hasChildren }
+    return known.marked
   }
 
-  /** Keeps a row that was read by itself; one that may change otherwise is not kept. */
-  put(row: ReadRow): void {
-    if (row.ord !== null && row.redacted_by === null && row.pruned_ts === null)
-      this.#rows.set(row.event_nid, { row, childless: undefined })
+  /** Keeps a row that was read by itself, and gives it a place for its texts; one that may change otherwise is not kept. */
+  put(row: KnownRow): void {
+    if (row.ord === null || row.redacted_by !== null || row.pruned_ts !== null) return
+    row.texts = []
+    this.#rows.set(row.event_nid, { row, marked: undefined })
   }
 
   delete(nid: number): void {

@@ -67,11 +67,17 @@ export function toDriver(engine: Engine, value: unknown): unknown {
 function listText(values: readonly unknown[]): string {
   // most lists are of row ids, and a function called for each of them costs more than the rest of a small statement
   if (values.every(Number.isSafeInteger)) return `[${values.join(',')}]`
-  if (values.every(isText)) return JSON.stringify(values.map(encodeText))
-  return JSON.stringify(values, (_, inner: unknown) => encodeInner(inner))
+  let text = ''
+  for (const value of values) text += `${text === '' ? '' : ','}${itemText(value)}`
+  return `[${text}]`
 }
 
-const isText = (value: unknown): value is string => typeof value === 'string'
+function itemText(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(encodeText(value))
+  if (Array.isArray(value)) return listText(value)
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new TypeError(`${value} cannot be kept`)
+  return JSON.stringify(value, (_, inner: unknown) => encodeInner(inner)) ?? 'null'
+}
 
 function encodeInner(value: unknown): unknown {
   if (typeof value === 'string') return encodeText(value)

@@ -71,8 +71,8 @@ export async function showJoined(
     ...(showsSummary ? { summary: summaryOf(row, heroes) } : {}),
     [request.stateAfterKey ?? 'state']: eventList(state),
     timeline: timelineOf(events, timeline),
-    ephemeral: { events: ephemeral },
-    account_data: { events: accountData },
+    ephemeral: eventList(ephemeral.map(stringify)),
+    account_data: eventList(accountData.map(stringify)),
   }
   const counts = unreadOf(await unread(), request.filter.room.timeline.unreadThreadNotifications)
   // written at once: an object, and the pieces of its text, would be kept until all other rooms are read
@@ -120,16 +120,24 @@ export async function timelineTexts(
   return (await readEvents(context.deps, context.conn, context.viewer, room, rows, options)).map(({ text }) => text)
 }
 
-export function eventList(texts: readonly string[]): object {
-  // added up, not joined: the room is copied once, when it is written
+/** A list of events in an answer, `state` or `ephemeral` of a room. */
+export function eventList(texts: readonly string[]): RawJson {
+  return texts.length === 0 ? noEvents : new RawJson(`{"events":[${listed(texts)}]}`)
+}
+
+const noEvents = new RawJson('{"events":[]}')
+
+// added up, not joined: the room is copied once, when it is written
+function listed(texts: readonly string[]): string {
   let list = ''
   for (const text of texts) list += list === '' ? text : `,${text}`
-  return { events: new RawJson(`[${list}]`) }
+  return list
 }
 
 /** `timeline` of a room in an answer. */
-export function timelineOf(texts: readonly string[], { isLimited, prevOrd }: Timeline): object {
-  return { ...eventList(texts), limited: isLimited, prev_batch: formatRoomToken(prevOrd) }
+export function timelineOf(texts: readonly string[], { isLimited, prevOrd }: Timeline): RawJson {
+  const prevBatch = JSON.stringify(formatRoomToken(prevOrd))
+  return new RawJson(`{"events":[${listed(texts)}],"limited":${isLimited},"prev_batch":${prevBatch}}`)
 }
 
 const none: Unread = { notifications: 0, highlights: 0 }
@@ -141,10 +149,10 @@ function unreadOf(unread: RoomUnread | undefined, isThreaded: boolean): object {
     .map(([thread, each]) => [thread, countsOf(each)])
   return {
     unread_notifications: countsOf(unread?.get('main') ?? none),
-    ...(threads.length > 0 ? { unread_thread_notifications: Object.fromEntries(threads) as object } : {}),
+    ...(threads.length > 0 ? { unread_thread_notifications: Object.fromEntries(threads) as Record<string, RawJson> } : {}),
   }
 }
 
-function countsOf({ notifications, highlights }: Unread): object {
-  return { notification_count: notifications, highlight_count: highlights }
+function countsOf({ notifications, highlights }: Unread): RawJson {
+  return new RawJson(`{"notification_count":${notifications},"highlight_count":${highlights}}`)
 }
