@@ -1,5 +1,3 @@
-import { RegExpRouter } from 'hono/router/reg-exp-router'
-import { SmartRouter } from 'hono/router/smart-router'
 import { TrieRouter } from 'hono/router/trie-router'
 import { MatrixError } from '../protocol/errors.ts'
 import type { Resource } from '../util/config.ts'
@@ -37,7 +35,7 @@ const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
  * Throws when two endpoints share a method and path.
  */
 export function mount(deps: Deps, endpoints: readonly Endpoint[], resources?: readonly Resource[]): App {
-  const router = new SmartRouter<Route>({ routers: [new RegExpRouter(), new TrieRouter()] })
+  const router = new TrieRouter<Route>()
   const seen = new Set<string>()
   for (const endpoint of endpoints) {
     if (resources && !endpoint.resources.some((resource) => resources.includes(resource))) continue
@@ -49,23 +47,13 @@ export function mount(deps: Deps, endpoints: readonly Endpoint[], resources?: re
       router.add(endpoint.method, path, { endpoint, names })
     }
   }
-  // The router may not be empty when it is first asked.
-  if (seen.size === 0) return appOf(async () => respondError(unrecognized(404), true))
-
   const needs = { trustedProxies: deps.trustedProxies, stopping: new SharedEnding(deps.stopping) }
   let served = 0
   const prefix = deps.random.token(4)
 
   const find = (method: string, path: string) => {
-    const [matches, stash] = router.match(method, path)
-    const match = matches[0]
-    if (!match) return undefined
-    const [route, found] = match
-    const valueOf = (name: string): string => {
-      const value = found[name]
-      return (typeof value === 'number' ? stash?.[value] : value) ?? ''
-    }
-    return { route, valueOf }
+    const match = router.match(method, path)[0][0]
+    return match && { route: match[0], found: match[1] as Readonly<Record<string, string>> }
   }
 
   return appOf(async (call) => {
@@ -79,7 +67,7 @@ export function mount(deps: Deps, endpoints: readonly Endpoint[], resources?: re
       const match = find(method === 'HEAD' ? 'GET' : method, path)
       if (!match) return respondError(unrecognized(methods.some((other) => find(other, path)) ? 405 : 404), isOpen)
       const { endpoint, names } = match.route
-      const params = decodeParams(names, match.valueOf)
+      const params = decodeParams(names, match.found)
       return await handle(deps, endpoint, params, new HttpRequest(id, call, needs), isOpen)
     } catch (error) {
       return respondError(asMatrixError(error, id), isOpen)
@@ -104,10 +92,13 @@ function parameterNames(path: string): string[] {
   return [...path.matchAll(/:([^/]+)/g)].map(([, name]) => name as string)
 }
 
-function decodeParams(names: readonly string[], valueOf: (name: string) => string): Readonly<Record<string, string>> {
+function decodeParams(
+  names: readonly string[],
+  found: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
   const params: Record<string, string> = {}
   for (const name of names) {
-    const value = valueOf(name)
+    const value = found[name] ?? ''
     params[name] = value.includes('%') ? decode(name, value) : value
   }
   return params
