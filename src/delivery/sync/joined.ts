@@ -149,7 +149,9 @@ function unreadOf(unread: RoomUnread | undefined, isThreaded: boolean): object {
     .map(([thread, each]) => [thread, countsOf(each)])
   return {
     unread_notifications: countsOf(unread?.get('main') ?? none),
-    ...(threads.length > 0 ? { unread_thread_notifications: Object.fromEntries(threads) as Record<string, RawJson> } : {}),
+    ...(threads.length > 0
+      ? { unread_thread_notifications: Object.fromEntries(threads) as Record<string, RawJson> }
+      : {}),
   }
 }
 

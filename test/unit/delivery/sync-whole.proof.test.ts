@@ -38,8 +38,10 @@ interface Events {
 }
 
 /** A row without what memory adds to it. */
-function stored({ texts: _, ...row }: KnownRow): ReadRow {
-  return row
+function stored(row: KnownRow): ReadRow {
+  const copy = { ...row }
+  delete copy.texts
+  return copy
 }
 
 async function compareRows(world: DeliveryWorld, conn: Conn, rooms: readonly number[], random: Seeded) {
