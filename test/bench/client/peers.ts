@@ -26,7 +26,7 @@ export async function besideSynapse<R>(
     }
     const missing = synapseMissing()
     if (missing !== undefined) {
-      console.log(`no ratio: ${missing}`)
+      console.log(`no ratio, so no aim with × is judged: ${missing}`)
       return { ours, theirs: undefined }
     }
     await using synapse = await Synapse.start(join(folder, 'synapse'), tls)
