@@ -89,21 +89,21 @@ async function render(
       ? undefined
       : await bundlesOf(deps, conn, viewer, room, rows, forms, standing, options)
   const previous = options.withoutHistory === true ? undefined : await previousOf(deps, conn, room, rows, standing)
-  const memberships = options.withoutHistory === true ? undefined : await standing.membershipsAfter(rows)
+  const memberships = options.withoutHistory === true ? undefined : await membershipsOf(rows, standing)
   const now = deps.clock.now()
   const made: RenderedEvent[] = []
   for (const row of rows) {
     const form = forms?.get(row.event_nid) ?? asStored
-    let unsigned = `"age":${Math.max(0, now - row.origin_server_ts)}`
+    // what is most often all there is, in few pieces
+    let unsigned = row.state_after === null ? '' : (memberships?.get(row.state_after) ?? '')
     const transaction = transactions?.get(row.event_nid)
     if (transaction !== undefined) unsigned += `,"transaction_id":${JSON.stringify(transaction)}`
-    if (row.state_after !== null && memberships !== undefined)
-      unsigned += `,"membership":${JSON.stringify(memberships.get(row.state_after))}`
     if (previous !== undefined) unsigned += previous.get(row.event_nid) ?? ''
     if (row.redacted_by !== null) unsigned += because?.get(row.redacted_by) ?? ''
     else if (form.isErased && row.type !== 'm.room.redaction') unsigned += erasedBecause(deps, room, row)
     if (bundles !== undefined && !form.isPruned) unsigned += bundles.get(row.event_id) ?? ''
-    const text = `${fragment(deps, room, row, form, options)},"unsigned":{${unsigned}}}`
+    const age = Math.max(0, now - row.origin_server_ts)
+    const text = `${fragment(deps, room, row, form, options)},"unsigned":{"age":${age}${unsigned}}}`
     made.push({
       row,
       text: options.eventFields === undefined ? text : pick(text, options.eventFields),
@@ -132,6 +132,14 @@ async function transactionsOf(conn: Conn, { userNid, deviceId }: UserViewer, row
   if (own.length === 0) return undefined
   const nids = own.map((row) => row.event_nid)
   return listOwnTransactions(conn, nids, userNid, deviceId)
+}
+
+/** `membership` of `unsigned`, by the state after the event. */
+async function membershipsOf(rows: readonly ReadRow[], standing: UserStanding): Promise<Map<number, string>> {
+  const made = new Map<number, string>()
+  for (const [group, membership] of await standing.membershipsAfter(rows))
+    made.set(group, `,"membership":${JSON.stringify(membership)}`)
+  return made
 }
 
 /** What is bundled with the events that are whole for the reader. */

@@ -7,7 +7,7 @@ import type { Builders, Preparable } from './capture.ts'
 import type { Conn, Tx } from './database.ts'
 import { rowDecoder } from './row-decoder.ts'
 import { declareStatement } from './statement.ts'
-import type { Compiled, Engine, Slot } from './statement.ts'
+import type { Compiled, Decode, Engine, Slot } from './statement.ts'
 
 /** Arguments after the connection: none for a statement without parameters. */
 type Args<P> = keyof P extends never ? [] : [params: P]
@@ -113,9 +113,12 @@ export type RawSql =
   | ((context: { engine: Engine; list(name: string, kind: 'int' | 'text'): string }) => string)
   | { readonly sqlite: string; readonly postgres: string }
 
-/** Which columns of raw rows are booleans (SQLite knows only 0 and 1). */
+/** How raw rows are made into objects. */
 export interface RawOptions {
+  /** which columns are booleans (SQLite knows only 0 and 1) */
   readonly bools?: readonly string[]
+  /** makes a row of the driver's list of values by itself, where columns hold several things */
+  readonly decode?: Decode
 }
 
 const parameter = /'(?:[^']|'')*'|"(?:[^"]|"")*"|(?<![:\w]):([a-z_]\w*)/gi
@@ -137,8 +140,9 @@ function compileRaw(engine: Engine, raw: RawSql): { sql: string; slots: Slot[] }
 }
 
 /** Makes rows keyed by column name of what raw SQL gives. */
-export function rawRows({ bools = [] }: RawOptions): NonNullable<Compiled['decoder']> {
+export function rawRows({ bools = [], decode }: RawOptions): NonNullable<Compiled['decoder']> {
   return (columns) =>
+    decode ??
     rowDecoder(
       columns,
       columns.map((column) => (bools.includes(column) ? 'bool' : 'plain')),

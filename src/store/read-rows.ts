@@ -1,6 +1,8 @@
 import type { Conn } from './database.ts'
 import type { EventRow } from './events.ts'
 import { sqlQuery } from './query.ts'
+import type { Engine } from './statement.ts'
+import { decodeText } from './text-codec.ts'
 
 /** What showing an event needs of its row. */
 export type ReadRow = Pick<
@@ -26,34 +28,77 @@ export type ReadRow = Pick<
   | 'json'
 > & {
   /** false: nothing relates to it; undefined: nobody has looked */
-  readonly has_children?: boolean
+  readonly has_children?: boolean | undefined
 }
 
-// of a row of the timeline each column costs as much as finding it: only what is shown or decides what is shown
-const columns = `e.event_nid as event_nid, e.event_id as event_id, e.type as type, e.state_key_nid as state_key_nid,
-  e.sender_nid as sender_nid, e.origin_server_ts as origin_server_ts, e.ord as ord, e.writer as writer, e.pos as pos,
-  e.state_before as state_before, e.state_after as state_after, e.current_after as current_after, e.rejected as rejected,
-  e.soft_failed as soft_failed, e.backfilled as backfilled, e.local as local, e.redacted_by as redacted_by,
-  e.pruned_ts as pruned_ts, e.json as json`
-const hasChildren = 'exists (select 1 from relations r where r.parent_event_id = e.event_id) as has_children'
-const bools = { bools: ['soft_failed', 'backfilled', 'local', 'has_children'] }
+// of a row of the timeline each column costs as much as finding it: only what is shown or decides what is shown, the flags
+// in one number, and what few events have in one list
+const columns = (
+  engine: Engine,
+  withChildren: boolean,
+) => `e.event_nid, e.event_id, e.type, e.state_key_nid, e.sender_nid,
+  e.origin_server_ts, e.ord, e.writer, e.pos, e.state_before,
+  case when e.soft_failed then 1 else 0 end + case when e.backfilled then 2 else 0 end + case when e.local then 4 else 0 end
+    ${withChildren ? '+ case when exists (select 1 from relations r where r.parent_event_id = e.event_id) then 8 else 0 end' : ''},
+  case when e.state_after is not distinct from e.state_before and e.current_after is null and e.rejected is null
+    and e.redacted_by is null and e.pruned_ts is null then null else ${engine === 'sqlite' ? 'json_array' : 'json_build_array'}(
+      e.state_after, e.current_after, e.rejected, e.redacted_by, e.pruned_ts)${engine === 'sqlite' ? '' : '::text'} end,
+  e.json`
+
+type Rare = readonly [
+  stateAfter: number | null,
+  currentAfter: number | null,
+  rejected: string | null,
+  redactedBy: number | null,
+  prunedTs: number | null,
+]
+
+const decode =
+  (withChildren: boolean) =>
+  (row: readonly unknown[]): ReadRow => {
+    const [before, flags, rare] = [row[9] as number | null, row[10] as number, row[11] as string | null]
+    const [after, current, rejected, redactedBy, prunedTs] =
+      rare === null ? ([before, null, null, null, null] as const) : (JSON.parse(rare) as Rare)
+    return {
+      event_nid: row[0] as number,
+      event_id: decodeText(row[1] as string),
+      type: decodeText(row[2] as string),
+      state_key_nid: row[3] as number | null,
+      sender_nid: row[4] as number,
+      origin_server_ts: row[5] as number,
+      ord: row[6] as number | null,
+      writer: row[7] as number,
+      pos: row[8] as number,
+      state_before: before,
+      state_after: after,
+      current_after: current,
+      rejected: rejected === null ? null : decodeText(rejected),
+      soft_failed: (flags & 1) !== 0,
+      backfilled: (flags & 2) !== 0,
+      local: (flags & 4) !== 0,
+      redacted_by: redactedBy,
+      pruned_ts: prunedTs,
+      json: decodeText(row[12] as string),
+      has_children: withChildren ? (flags & 8) !== 0 : undefined,
+    }
+  }
 
 const back = sqlQuery<{ roomNid: number; ord: number; most: number }, ReadRow>(
   'listTimelineBack',
-  `select ${columns}, ${hasChildren} from events e
+  ({ engine }) => `select ${columns(engine, true)} from events e
    where e.room_nid = :roomNid and e.ord is not null and e.ord <= :ord order by e.ord desc limit :most`,
-  bools,
+  { decode: decode(true) },
 )
 const forward = sqlQuery<{ roomNid: number; ord: number; most: number }, ReadRow>(
   'listTimelineForward',
-  `select ${columns}, ${hasChildren} from events e
+  ({ engine }) => `select ${columns(engine, true)} from events e
    where e.room_nid = :roomNid and e.ord is not null and e.ord > :ord order by e.ord asc limit :most`,
-  bools,
+  { decode: decode(true) },
 )
 const byNids = sqlQuery<{ nids: readonly number[] }, ReadRow>(
   'listReadRows',
-  ({ list }) => `select ${columns} from events e where e.event_nid in ${list('nids', 'int')}`,
-  bools,
+  ({ engine, list }) => `select ${columns(engine, false)} from events e where e.event_nid in ${list('nids', 'int')}`,
+  { decode: decode(false) },
 )
 
 /** Events of the timeline at or before an `ord`, newest first. */
