@@ -49,6 +49,20 @@ export function sliceEvent(text: string): EventSlices {
   return found
 }
 
+/** As `sliceEvent`, of the content alone: most of the text comes after it and is not looked at. */
+export function sliceContent(text: string): string | undefined {
+  if (text[0] !== '{') throw new SyntaxError('no object')
+  if (text === '{}') return undefined
+  for (let at = 0; text[at] !== '}';) {
+    const from = stringEnd(text, at + 1) + 1
+    const to = valueEnd(text, from)
+    if (from - at === contentKey.length + 1 && text.startsWith(contentKey, at + 1)) return text.slice(from, to)
+    at = to
+  }
+  return undefined
+}
+
+const contentKey = '"content":'
 const quote = 34
 const backslash = 92
 

@@ -5,6 +5,7 @@ import type { Conn, Tx } from '../store/database.ts'
 import type { Layer } from './layer.ts'
 import { RowMemory } from './row-memory.ts'
 import { lru } from '../util/lru.ts'
+import { SecondChance } from '../util/second-chance.ts'
 
 /** Auth edges of a stored event, for state resolution. */
 export interface AuthNode {
@@ -36,6 +37,8 @@ export class Caches {
   readonly stateKeys = lru<string, number>(50_000)
   readonly users = lru<UserId, number>(50_000)
   readonly servers = lru<string, number>(20_000)
+  /** User ids as JSON, by row id. */
+  readonly senders = new SecondChance<number, string>({ maxSize: 50_000, sizeOf: () => 1 })
   readonly auth = lru<number, AuthNode>(200_000)
   readonly resolutions = new LRUCache<string, ReadonlyMap<number, number>>({
     maxSize: 400_000,

@@ -1,8 +1,9 @@
 import type { RoomEvent } from '../protocol/event.ts'
-import { sliceEvent } from '../protocol/event-slices.ts'
+import { sliceContent, sliceEvent } from '../protocol/event-slices.ts'
 import type { JsonObject } from '../protocol/json-types.ts'
 import type { ReadRow } from '../store/read-rows.ts'
 import { inOnePiece } from '../util/raw-json.ts'
+import type { Caches } from './caches.ts'
 import { inForm } from './event-form.ts'
 import type { EventForm } from './event-form.ts'
 import { eventOfRow } from './events.ts'
@@ -27,23 +28,26 @@ export function fragment(
   const kind = (withRoom ? 1 : 0) + (isPdu ? 2 : 0)
   const isWhole = form.name === '' && row.redacted_by === null && row.pruned_ts === null
   const { texts }: KnownRow = row
-  if (texts !== undefined && isWhole) return (texts[kind] ??= inOnePiece(make(room, row, form, withRoom, isPdu)))
-  if (options.shared === undefined) return make(room, row, form, withRoom, isPdu)
-  const { fragments } = deps.roomCache.caches
+  const { fragments, senders } = deps.roomCache.caches
+  if (texts !== undefined && isWhole)
+    return (texts[kind] ??= inOnePiece(make(senders, room, row, form, withRoom, isPdu)))
+  if (options.shared === undefined) return make(senders, room, row, form, withRoom, isPdu)
   const number = row.event_nid * 4 + kind
   const key = isWhole ? number : `${number} ${row.redacted_by ?? ''} ${row.pruned_ts ?? ''} ${form.name}`
   const known = fragments.get(key)
   if (known !== undefined) return known
-  const text = inOnePiece(make(room, row, form, withRoom, isPdu))
+  const text = inOnePiece(make(senders, room, row, form, withRoom, isPdu))
   fragments.set(key, text)
   return text
 }
 
-function make(room: Room, row: ReadRow, form: EventForm, withRoom: boolean, isPdu: boolean): string {
+type Senders = Caches['senders']
+
+function make(senders: Senders, room: Room, row: ReadRow, form: EventForm, withRoom: boolean, isPdu: boolean): string {
   if (form.name === '' && isPdu) return row.json.slice(0, -1)
   // before Canonical JSON was strict, a stored number may be one that clients cannot read
   if (form.name === '' && room.version.strictCanonicalJson && row.type !== 'm.room.redaction')
-    return slicedText(room, row, withRoom)
+    return row.state_key_nid === null ? messageText(senders, room, row, withRoom) : slicedText(room, row, withRoom)
   const { event, content } = inForm(eventOfRow(room, row), form)
   return isPdu ? event.text.slice(0, -1) : clientText(event, content, withRoom)
 }
@@ -60,13 +64,27 @@ function clientText(event: RoomEvent, content: JsonObject, withRoom: boolean): s
   return `${text},"type":${JSON.stringify(event.type)}`
 }
 
-/** The same for an event that is shown as it is stored, of pieces of the stored text. */
+/** The same for a message that is shown as it is stored: what its row says need not be looked for in the text. */
+function messageText(senders: Senders, room: Room, row: ReadRow, withRoom: boolean): string {
+  let sender = senders.get(row.sender_nid)
+  if (sender === undefined) senders.set(row.sender_nid, (sender = sliceEvent(row.json).sender as string))
+  let text = openedText(row, sliceContent(row.json), row.origin_server_ts)
+  if (withRoom) text += `,"room_id":${JSON.stringify(room.id)}`
+  return `${text},"sender":${sender},"type":${JSON.stringify(row.type)}`
+}
+
+/** The same for any event that is shown as it is stored, of pieces of the stored text. */
 function slicedText(room: Room, row: ReadRow, withRoom: boolean): string {
-  const { content = '{}', originServerTs, sender, stateKey, type } = sliceEvent(row.json)
-  // an event id of these room versions is a hash: nothing in it needs an escape
-  let text = `{"content":${content.startsWith('{') ? content : '{}'},"event_id":"${row.event_id}","origin_server_ts":${originServerTs}`
+  const { content, originServerTs, sender, stateKey, type } = sliceEvent(row.json)
+  let text = openedText(row, content, originServerTs)
   if (withRoom) text += `,"room_id":${JSON.stringify(room.id)}`
   text += `,"sender":${sender}`
   if (stateKey !== undefined) text += `,"state_key":${stateKey}`
   return `${text},"type":${type}`
+}
+
+// an event id of these room versions is a hash: nothing in it needs an escape
+function openedText(row: ReadRow, content = '{}', originServerTs: number | string | undefined): string {
+  const shown = content.startsWith('{') ? content : '{}'
+  return `{"content":${shown},"event_id":"${row.event_id}","origin_server_ts":${originServerTs}`
 }

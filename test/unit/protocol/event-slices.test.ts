@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { canonicalJson } from '../../../src/protocol/canonical-json.ts'
-import { sliceEvent } from '../../../src/protocol/event-slices.ts'
+import { sliceContent, sliceEvent } from '../../../src/protocol/event-slices.ts'
 import type { Json, JsonObject } from '../../../src/protocol/json-types.ts'
 import { scale, seed } from '../../support/scale.ts'
 
@@ -47,6 +47,7 @@ test('the members of an event are cut out of its canonical text as parsing would
   fc.assert(
     fc.property(event, (pdu) => {
       const slices = sliceEvent(canonicalJson(pdu as JsonObject))
+      expect(sliceContent(canonicalJson(pdu as JsonObject))).toBe(slices.content)
       for (const [name, key] of wanted) {
         const slice = slices[name]
         if (!Object.hasOwn(pdu, key)) expect(slice).toBeUndefined()
