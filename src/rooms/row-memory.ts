@@ -22,21 +22,27 @@ export class RowMemory {
   })
 
   /** A row, undefined where it is not in memory. Without `has_children`, which changes. */
-  find(nid: number): ReadRow | undefined {
+  find(nid: number): KnownRow | undefined {
     return this.#rows.get(nid)?.row
   }
 
   /** As `find`, with `has_children` as the caller has read it. */
-  findMarked(nid: number, hasChildren: boolean): ReadRow | undefined {
+  findMarked(nid: number, hasChildren: boolean): KnownRow | undefined {
     const known = this.#rows.get(nid)
     if (known === undefined) return undefined
     if (known.marked?.has_children !== hasChildren) known.marked = { ...known.row, has_children: hasChildren }
     return known.marked
   }
 
-  /** Keeps a row that was read by itself, and gives it a place for its texts; one that may change otherwise is not kept. */
+  /**
+   * Keeps a row that was read by itself, and gives it a place for its texts. One that may change otherwise is not kept,
+   * and what was kept of it before goes.
+   */
   put(row: KnownRow): void {
-    if (row.ord === null || row.redacted_by !== null || row.pruned_ts !== null) return
+    if (row.ord === null || row.redacted_by !== null || row.pruned_ts !== null) {
+      this.delete(row.event_nid)
+      return
+    }
     row.texts = []
     this.#rows.set(row.event_nid, { row, marked: undefined })
   }

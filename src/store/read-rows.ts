@@ -31,19 +31,20 @@ export type ReadRow = Pick<
   readonly has_children?: boolean | undefined
 }
 
-// of a row of the timeline each column costs as much as finding it: only what is shown or decides what is shown, the flags
-// in one number, and what few events have in one list
-const columns = (
-  engine: Engine,
-  withChildren: boolean,
-) => `e.event_nid, e.event_id, e.type, e.state_key_nid, e.sender_nid,
-  e.origin_server_ts, e.ord, e.writer, e.pos, e.state_before,
-  case when e.soft_failed then 1 else 0 end + case when e.backfilled then 2 else 0 end + case when e.local then 4 else 0 end
-    ${withChildren ? '+ case when exists (select 1 from relations r where r.parent_event_id = e.event_id) then 8 else 0 end' : ''},
-  case when e.state_after is not distinct from e.state_before and e.current_after is null and e.rejected is null
-    and e.redacted_by is null and e.pruned_ts is null then null else ${engine === 'sqlite' ? 'json_array' : 'json_build_array'}(
-      e.state_after, e.current_after, e.rejected, e.redacted_by, e.pruned_ts)${engine === 'sqlite' ? '' : '::text'} end,
-  e.json`
+// of a row of the timeline each column costs as much as finding it: only what is shown or decides what is shown, flags and
+// the writer in one number, and what few events have in one list
+const columns = (engine: Engine, withChildren: boolean) => {
+  const int = (flag: string) => (engine === 'sqlite' ? flag : `(${flag})::int`)
+  const list = engine === 'sqlite' ? ['json_array', ''] : ['json_build_array', '::text']
+  const children = 'exists (select 1 from relations r where r.parent_event_id = e.event_id)'
+  return `e.event_nid, e.event_id, e.type, e.state_key_nid, e.sender_nid, e.origin_server_ts, e.ord, e.pos, e.state_before,
+    ${int('e.soft_failed')} + ${int('e.backfilled')} * 2 + ${int('e.local')} * 4
+      + ${withChildren ? `${int(children)} * 8` : '0'} + e.writer * 16,
+    case when e.state_after is not distinct from e.state_before and e.current_after is null and e.rejected is null
+      and e.redacted_by is null and e.pruned_ts is null then null
+      else ${list[0]}(e.state_after, e.current_after, e.rejected, e.redacted_by, e.pruned_ts)${list[1]} end,
+    e.json`
+}
 
 type Rare = readonly [
   stateAfter: number | null,
@@ -56,7 +57,7 @@ type Rare = readonly [
 const decode =
   (withChildren: boolean) =>
   (row: readonly unknown[]): ReadRow => {
-    const [before, flags, rare] = [row[9] as number | null, row[10] as number, row[11] as string | null]
+    const [before, flags, rare] = [row[8] as number | null, row[9] as number, row[10] as string | null]
     const [after, current, rejected, redactedBy, prunedTs] =
       rare === null ? ([before, null, null, null, null] as const) : (JSON.parse(rare) as Rare)
     return {
@@ -67,8 +68,8 @@ const decode =
       sender_nid: row[4] as number,
       origin_server_ts: row[5] as number,
       ord: row[6] as number | null,
-      writer: row[7] as number,
-      pos: row[8] as number,
+      writer: Math.floor(flags / 16),
+      pos: row[7] as number,
       state_before: before,
       state_after: after,
       current_after: current,
@@ -78,7 +79,7 @@ const decode =
       local: (flags & 4) !== 0,
       redacted_by: redactedBy,
       pruned_ts: prunedTs,
-      json: decodeText(row[12] as string),
+      json: decodeText(row[11] as string),
       has_children: withChildren ? (flags & 8) !== 0 : undefined,
     }
   }

@@ -11,6 +11,14 @@ export class RawJson {
     return new RawJson(inOnePiece(stringify(value)))
   }
 
+  /** An array of values that are text already. */
+  static listOf(texts: readonly string[]): RawJson {
+    // added up, not joined: it is copied once, when all is written
+    let list = ''
+    for (const text of texts) list += list === '' ? text : `,${text}`
+    return new RawJson(`[${list}]`)
+  }
+
   /** The members of two objects, neither of them empty, as one. */
   static joining(one: string, other: string): RawJson {
     return new RawJson(inOnePiece(`${one.slice(0, -1)},${other.slice(1)}`))

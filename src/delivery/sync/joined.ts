@@ -122,22 +122,15 @@ export async function timelineTexts(
 
 /** A list of events in an answer, `state` or `ephemeral` of a room. */
 export function eventList(texts: readonly string[]): RawJson {
-  return texts.length === 0 ? noEvents : new RawJson(`{"events":[${listed(texts)}]}`)
+  return texts.length === 0 ? noEvents : new RawJson(`{"events":${RawJson.listOf(texts).text}}`)
 }
 
 const noEvents = new RawJson('{"events":[]}')
 
-// added up, not joined: the room is copied once, when it is written
-function listed(texts: readonly string[]): string {
-  let list = ''
-  for (const text of texts) list += list === '' ? text : `,${text}`
-  return list
-}
-
 /** `timeline` of a room in an answer. */
 export function timelineOf(texts: readonly string[], { isLimited, prevOrd }: Timeline): RawJson {
   const prevBatch = JSON.stringify(formatRoomToken(prevOrd))
-  return new RawJson(`{"events":[${listed(texts)}],"limited":${isLimited},"prev_batch":${prevBatch}}`)
+  return new RawJson(`{"events":${RawJson.listOf(texts).text},"limited":${isLimited},"prev_batch":${prevBatch}}`)
 }
 
 const none: Unread = { notifications: 0, highlights: 0 }

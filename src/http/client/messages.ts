@@ -12,8 +12,8 @@ import { endpoint } from '../endpoint.ts'
 import { eventId, firstOf, integerParam, roomId } from '../schemas.ts'
 
 /** Rendered events as JSON that is text already. */
-export function rawEvents(events: readonly RenderedEvent[]): RawJson[] {
-  return events.map(({ text }) => new RawJson(text))
+export function rawEvents(events: readonly RenderedEvent[]): RawJson {
+  return RawJson.listOf(events.map(({ text }) => text))
 }
 
 /** What most pages are asked with. */
