@@ -18,6 +18,8 @@ export interface LetheOptions {
   readonly postgresUrl?: string
   /** The binary to run; the one that runs the test unless given. */
   readonly node?: string
+  /** The built program; that of this checkout unless given. */
+  readonly main?: string
   readonly env?: Readonly<Record<string, string>>
   /** Words before `node`, such as strace or faketime. */
   readonly wrapper?: readonly string[]
@@ -102,7 +104,7 @@ export class LetheProcess {
     const [command, ...args] = [
       ...(this.options.wrapper ?? []),
       this.options.node ?? process.execPath,
-      main,
+      this.options.main ?? main,
       'serve',
       '--config',
       this.configFile,

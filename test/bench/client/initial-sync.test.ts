@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ApiClient } from '../../support/api-client.ts'
-import { conditions, cpuMs, driveReads, driveSends, line, memoryMb } from '../../support/load.ts'
-import { besideSynapse, registerMany, roomOf } from './peers.ts'
+import { conditions, cpuMs, driveReads, line, memoryMb } from '../../support/load.ts'
+import { besideSynapse, fillRooms, registerMany, syncPaths } from './peers.ts'
 import type { Peer } from './peers.ts'
 
 const rooms = Number(process.env['LETHE_BENCH_ROOMS'] ?? 500)
@@ -13,24 +13,7 @@ const fewRooms = Math.min(rooms, Number(process.env['LETHE_BENCH_PEER_ROOMS'] ??
 const members = 20
 const times = 7
 
-async function fill(url: string, clients: readonly ApiClient[], count: number): Promise<void> {
-  for (let i = 0; i < count; i += 4) {
-    const made = await Promise.all(Array.from({ length: Math.min(4, count - i) }, () => roomOf(clients)))
-    for (const room of made) {
-      const senders = clients.slice(0, 4).map(({ token }, k) => ({ token: token as string, room, label: `fill${k}` }))
-      await driveFew(url, senders)
-    }
-  }
-}
-
-const driveFew = (url: string, senders: Parameters<typeof driveSends>[0]['senders']) =>
-  driveSends({ url, senders, seconds: 600, total: 12 })
-
-/** Filters that differ in nothing that matters, so that no answer is one that was kept. */
-const paths = Array.from({ length: times }, (_, i) => {
-  const filter = { room: { state: { lazy_load_members: true }, timeline: { limit: 10, not_types: [`never.${i}`] } } }
-  return `/_matrix/client/v3/sync?filter=${encodeURIComponent(JSON.stringify(filter))}`
-})
+const paths = syncPaths(times)
 
 async function read({ clientUrl: url, pid }: Peer, client: ApiClient) {
   const from = cpuMs(pid)
@@ -43,10 +26,10 @@ test('initial-sync: lazy, timeline 10', { timeout: 1_800_000 }, async () => {
   let full: Awaited<ReturnType<typeof read>> | undefined
   const { ours, theirs } = await besideSynapse(async (peer, name) => {
     const clients = await registerMany(peer.clientUrl, members, 'member')
-    await fill(peer.clientUrl, clients, fewRooms)
+    await fillRooms(peer.clientUrl, clients, fewRooms)
     const few = await read(peer, clients[7] as ApiClient)
     if (name === 'Lethe') {
-      await fill(peer.clientUrl, clients, rooms - fewRooms)
+      await fillRooms(peer.clientUrl, clients, rooms - fewRooms)
       full = fewRooms === rooms ? few : await read(peer, clients[7] as ApiClient)
       console.log(`Lethe: ${memoryMb(peer.pid).most.toFixed(0)} MB at most`)
     }

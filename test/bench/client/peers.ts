@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ApiClient } from '../../support/api-client.ts'
 import { LetheProcess } from '../../support/lethe-process.ts'
+import { driveSends } from '../../support/load.ts'
 import { Synapse, synapseMissing } from '../../support/synapse.ts'
 import { makeTls } from '../../support/tls.ts'
 
@@ -54,4 +55,23 @@ export async function roomOf(clients: readonly ApiClient[]): Promise<string> {
   const room = await first.createRoom({ preset: 'public_chat', room_version: '11' })
   for (let i = 0; i < others.length; i += 4) await Promise.all(others.slice(i, i + 4).map((other) => other.join(room)))
   return room
+}
+
+/** Makes so many rooms of all clients, with 12 messages by 4 of them in each. */
+export async function fillRooms(url: string, clients: readonly ApiClient[], count: number): Promise<void> {
+  for (let i = 0; i < count; i += 4) {
+    const made = await Promise.all(Array.from({ length: Math.min(4, count - i) }, () => roomOf(clients)))
+    for (const room of made) {
+      const senders = clients.slice(0, 4).map(({ token }, k) => ({ token: token as string, room, label: `fill${k}` }))
+      await driveSends({ url, senders, seconds: 600, total: 12 })
+    }
+  }
+}
+
+/** Paths of initial lazy `/sync`s with filters that differ in nothing that matters, so that no answer is one that was kept. */
+export function syncPaths(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => {
+    const filter = { room: { state: { lazy_load_members: true }, timeline: { limit: 10, not_types: [`never.${i}`] } } }
+    return `/_matrix/client/v3/sync?filter=${encodeURIComponent(JSON.stringify(filter))}`
+  })
 }
