@@ -47,6 +47,7 @@ export function mount(deps: Deps, endpoints: readonly Endpoint[], resources?: re
       router.add(endpoint.method, path, { endpoint, names })
     }
   }
+
   const needs = { trustedProxies: deps.trustedProxies, stopping: new SharedEnding(deps.stopping) }
   let served = 0
   const prefix = deps.random.token(4)

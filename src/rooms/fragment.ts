@@ -68,7 +68,7 @@ function clientText(event: RoomEvent, content: JsonObject, withRoom: boolean): s
 function messageText(senders: Senders, room: Room, row: ReadRow, withRoom: boolean): string {
   let sender = senders.get(row.sender_nid)
   if (sender === undefined) senders.set(row.sender_nid, (sender = sliceEvent(row.json).sender as string))
-  let text = openedText(row, sliceContent(row.json), row.origin_server_ts)
+  let text = opening(row, sliceContent(row.json), row.origin_server_ts)
   if (withRoom) text += `,"room_id":${JSON.stringify(room.id)}`
   return `${text},"sender":${sender},"type":${JSON.stringify(row.type)}`
 }
@@ -76,7 +76,7 @@ function messageText(senders: Senders, room: Room, row: ReadRow, withRoom: boole
 /** The same for any event that is shown as it is stored, of pieces of the stored text. */
 function slicedText(room: Room, row: ReadRow, withRoom: boolean): string {
   const { content, originServerTs, sender, stateKey, type } = sliceEvent(row.json)
-  let text = openedText(row, content, originServerTs)
+  let text = opening(row, content, originServerTs)
   if (withRoom) text += `,"room_id":${JSON.stringify(room.id)}`
   text += `,"sender":${sender}`
   if (stateKey !== undefined) text += `,"state_key":${stateKey}`
@@ -84,7 +84,7 @@ function slicedText(room: Room, row: ReadRow, withRoom: boolean): string {
 }
 
 // an event id of these room versions is a hash: nothing in it needs an escape
-function openedText(row: ReadRow, content = '{}', originServerTs: number | string | undefined): string {
-  const shown = content.startsWith('{') ? content : '{}'
+function opening(row: ReadRow, content: string | undefined, originServerTs: number | string | undefined): string {
+  const shown = content?.startsWith('{') ? content : '{}'
   return `{"content":${shown},"event_id":"${row.event_id}","origin_server_ts":${originServerTs}`
 }

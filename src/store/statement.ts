@@ -67,16 +67,16 @@ export function toDriver(engine: Engine, value: unknown): unknown {
 function listText(values: readonly unknown[]): string {
   // most lists are of row ids, and a function called for each of them costs more than the rest of a small statement
   if (values.every(Number.isSafeInteger)) return `[${values.join(',')}]`
-  let text = ''
-  for (const value of values) text += `${text === '' ? '' : ','}${itemText(value)}`
-  return `[${text}]`
+  if (values.every(isText)) return JSON.stringify(values.map(encodeText))
+  return `[${values.map(itemText).join(',')}]`
 }
 
+const isText = (value: unknown): value is string => typeof value === 'string'
+
 function itemText(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(encodeText(value))
   if (Array.isArray(value)) return listText(value)
-  if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new TypeError(`${value} cannot be kept`)
-  return JSON.stringify(value, (_, inner: unknown) => encodeInner(inner)) ?? 'null'
+  if (typeof value !== 'object') return JSON.stringify(encodeInner(value)) ?? 'null'
+  return JSON.stringify(value, (_, inner: unknown) => encodeInner(inner))
 }
 
 function encodeInner(value: unknown): unknown {

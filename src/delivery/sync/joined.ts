@@ -120,7 +120,7 @@ export async function timelineTexts(
   return (await readEvents(context.deps, context.conn, context.viewer, room, rows, options)).map(({ text }) => text)
 }
 
-/** A list of events in an answer, `state` or `ephemeral` of a room. */
+/** A list of events in an answer: `state`, `ephemeral`, `account_data` of a room. */
 export function eventList(texts: readonly string[]): RawJson {
   return texts.length === 0 ? noEvents : new RawJson(`{"events":${RawJson.listOf(texts).text}}`)
 }
@@ -142,9 +142,7 @@ function unreadOf(unread: RoomUnread | undefined, isThreaded: boolean): object {
     .map(([thread, each]) => [thread, countsOf(each)])
   return {
     unread_notifications: countsOf(unread?.get('main') ?? none),
-    ...(threads.length > 0
-      ? { unread_thread_notifications: Object.fromEntries(threads) as Record<string, RawJson> }
-      : {}),
+    ...(threads.length > 0 ? { unread_thread_notifications: Object.fromEntries(threads) as object } : {}),
   }
 }
 
