@@ -206,10 +206,8 @@ test(
         if (place !== undefined && (isByItself || isKilled)) reached.set(name, (reached.get(name) ?? 0) + 1)
       } catch (error) {
         throw new Error(
-          `cycle ${cycle}, ${place ?? 'at random'}; LETHE_SEED=${first} replays it\n${world.lethe.log().slice(-2000)}`,
-          {
-            cause: error,
-          },
+          `cycle ${cycle}, ${place ?? 'at random'}; LETHE_SEED=${first} replays it: ${String(error).slice(0, 1000)}\n${world.lethe.log().slice(-2000)}`,
+          { cause: error },
         )
       }
     }

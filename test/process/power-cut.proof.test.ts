@@ -128,8 +128,8 @@ describe.skipIf(unable !== undefined || !isFull)('a power cut of a server', () =
     console.log(
       `answers by a sync under way: ${count(cuts, 'lost')} of ${cuts.length} images lost something promised; ${early} answers before their sync`,
     )
-    expect(count(cuts, 'lost')).toBeGreaterThan(0)
-    expect(early).toBeGreaterThan(10)
+    expect(count(cuts, 'lost')).toBeGreaterThan(10)
+    expect(early).toBeGreaterThan(100)
   }, 300_000)
 
   test('with synchronous = OFF: the database is corrupt', async () => {
