@@ -72,7 +72,6 @@ function isPlain(
     typingSince >= deps.typing.startedAt &&
     row.membership === 'join' &&
     row.event_nid !== 0 &&
-    !row.forgotten &&
     !row.has_receipts &&
     !isNews(since, row) &&
     !data.byRoom.has(row.room_nid)

@@ -8,7 +8,7 @@ import { isFull, scale, seed } from '../../support/scale.ts'
 import { Seeded } from '../../support/seeded.ts'
 import { engines } from '../../support/store.ts'
 import { DeliveryWorld } from './delivery-world.ts'
-import { Life, ask, erase, isRefused, ordered, peopleOf } from './life.ts'
+import { Life, ask, askText, erase, isRefused, ordered, peopleOf } from './life.ts'
 import type { Answer, Person, Section } from './life.ts'
 
 describe.each(engines)('readers who are answered together, on %s', (engine) => {
@@ -190,6 +190,48 @@ describe.each(engines)('readers who are answered together, on %s', (engine) => {
     const pruned = [[], ['of bob'], false]
     expect(seen).toEqual([whole, whole, whole, pruned, pruned])
     world.deps.typing.stop()
+  })
+
+  test('what an erased person wrote is pruned for a guest who was there, whoever else reads', async () => {
+    await using world = await DeliveryWorld.start(engine)
+    const [alice, bob, carol, dave] = (await peopleOf(world, 1)) as [Person, Person, Person, Person]
+    const room = (await world.engine.room(alice.userId)).id
+    for (const { userId } of [bob, carol, dave]) await world.join(room, userId)
+    const guest: Person = { ...bob, requester: { ...bob.requester, kind: 'guest' } }
+    const readers = [alice, guest, dave]
+    for (const person of readers) person.together = (await ask(world, person, 'TOGETHER', undefined)).next_batch
+    await world.say(room, carol.userId, 'of carol')
+    await erase(world, carol)
+    const texts = await Promise.all(readers.map((person) => askText(world, person, 'TOGETHER', person.together)))
+    expect(texts.map((text) => text.includes('of carol'))).toEqual([true, false, true])
+  })
+
+  test('what was made before somebody was erased is not shared after it', async () => {
+    await using world = await DeliveryWorld.start(engine)
+    const [alice, bob, carol, dave, erin] = (await peopleOf(world, 1)) as [Person, Person, Person, Person, Person]
+    const room = (await world.engine.room(alice.userId)).id
+    const readers = [bob, carol, dave, erin]
+    for (const { userId } of readers) await world.join(room, userId)
+    for (const person of readers) person.together = (await ask(world, person, 'TOGETHER', undefined)).next_batch
+    await world.say(room, alice.userId, 'words')
+    const { version } = world.deps.erased
+    let erasures = 0
+    const moved = vi.spyOn(world.deps.erased, 'version', 'get').mockImplementation(() => version + erasures)
+    // the first reader's section is kept, then somebody is erased
+    const { keep } = SharedSections.prototype
+    const keeping = vi.spyOn(SharedSections.prototype, 'keep').mockImplementation(function (
+      this: SharedSections,
+      ...section
+    ) {
+      keep.apply(this, section)
+      erasures = 1
+    })
+    const found = vi.spyOn(SharedSections.prototype, 'find')
+    const texts = await Promise.all(readers.map((person) => askText(world, person, 'TOGETHER', person.together)))
+    const shared = found.mock.settledResults.map(({ value }) => value !== undefined)
+    for (const spy of [moved, keeping, found]) spy.mockRestore()
+    expect(texts.every((text) => text.includes('words'))).toBe(true)
+    expect(shared).toEqual([false, false, true, true])
   })
 
   test('who are behind differently, in rooms with as many events', async () => {
